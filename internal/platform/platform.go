@@ -1,0 +1,158 @@
+// Package platform is the contract between the kernel and the machinery that
+// runs guest code. The kernel knows nothing of how a platform traps a system
+// call; a platform knows nothing of what a call means.
+//
+// A guest process is a host process of ours that never runs the supervisor's
+// code. Its memory is ordinary private host memory: the kernel checks what the
+// guest asks for and has the guest process itself make the host call.
+//
+// Everything in a guest process is hostile. A platform returns registers and
+// memory as values, copied once.
+package platform
+
+import (
+	"sentinel/internal/arch"
+	"sentinel/internal/usermem"
+)
+
+// Platform makes guest processes.
+type Platform interface {
+	// Name is the name of the --platform flag.
+	Name() string
+	// NewProcess starts a guest process with an empty address space (the
+	// platform's own pages aside) and one thread. It must be called on the
+	// goroutine that will run the thread, locked to its OS thread.
+	NewProcess() (Thread, error)
+	// Release frees what the platform holds, after all processes are gone.
+	Release()
+}
+
+// EventKind tells why Run returned.
+type EventKind uint8
+
+const (
+	// Syscall: the thread made a system call; Thread.Syscall has it.
+	Syscall EventKind = iota + 1
+	// Fault: the processor raised an exception; Event has the signal.
+	Fault
+	// Interrupted: Interrupt was called.
+	Interrupted
+	// Dead: the host thread is gone (killed from outside, or by its filter).
+	Dead
+)
+
+// Event is the end of one run of guest code.
+type Event struct {
+	Kind EventKind
+	// For Fault: the signal that Linux would send, its si_code and si_addr,
+	// and the processor's trap number and error code for the frame.
+	Signal  int
+	Code    int32
+	Addr    uint64
+	TrapNo  uint64
+	ErrCode uint64
+}
+
+// SyscallArgs are the number and arguments of a call.
+type SyscallArgs struct {
+	Nr   uint64
+	Args [6]uint64
+	// Foreign tells that the call came by another ABI than the native 64-bit
+	// one (int $0x80, x32), which the kernel does not serve.
+	Foreign bool
+}
+
+// HostCall is a host system call for the guest process to make. The kernel has
+// checked it. Nr is the host's number.
+type HostCall struct {
+	Nr   uint64
+	Args [6]uint64
+	// File, if HasFile, is a host descriptor of the supervisor's that
+	// stands for argument 4 of mmap.
+	File    int
+	HasFile bool
+}
+
+// AddressSpace is the memory of a guest process.
+type AddressSpace interface {
+	usermem.Memory
+	// HostPID is the host's id of a process that has this memory, for
+	// /proc/PID/maps.
+	HostPID() int
+	// Reserved is the range that belongs to the platform, which the kernel
+	// keeps the guest from mapping over.
+	Reserved() (start, end uint64)
+	// VDSO is the address of the host's vDSO image in the guest, 0 if none.
+	VDSO() uint64
+	// CompareAndSwap exchanges the 32-bit word at addr atomically if it holds
+	// old, and returns what it held.
+	// It is executed by th, a thread of this space that is not running.
+	CompareAndSwap(th Thread, addr uint64, old, new uint32) (uint32, error)
+}
+
+// CloneArgs describe a new thread or process.
+type CloneArgs struct {
+	// SameMemory: the child shares the address space. Otherwise it gets a
+	// copy-on-write copy.
+	SameMemory bool
+	// SameProcess: the child is a thread of the parent's host process
+	// (implies SameMemory).
+	SameProcess bool
+	// ClearTID, if not 0, is the address that the host zeroes and wakes as a
+	// futex when the child's thread exits.
+	ClearTID uint64
+}
+
+// Thread is a host thread that runs guest code. Except for Interrupt, Kill and
+// HostTID its methods are called from one goroutine at a time, which is locked
+// to its OS thread from the first call that touches the host thread on.
+type Thread interface {
+	AddressSpace() AddressSpace
+	// Attach makes the calling OS thread the one that runs the thread. It is
+	// the first call after Clone.
+	Attach() error
+	// Run resumes the thread until the next event.
+	Run() Event
+	// Syscall returns the call of the last Syscall event. The values are
+	// copies.
+	Syscall() *SyscallArgs
+	// SetReturn sets the result register for the next Run, without the cost
+	// of Regs.
+	SetReturn(v uint64)
+	// Regs returns the registers for reading and writing; they are loaded on
+	// the first call after an event and stored by the next Run.
+	Regs() *arch.Regs
+	// ReadFPState returns the extended state in the form of XSAVE (amd64);
+	// the slice is valid until the next call.
+	ReadFPState() ([]byte, error)
+	// WriteFPState sets it. The content is hostile; an error means that the
+	// host refused it.
+	WriteFPState(b []byte) error
+	// Call has the guest thread make host calls, one after the other until
+	// one fails, and returns the result of the last one made (a negative
+	// errno as linux.Errno in err). Registers are preserved.
+	Call(calls ...HostCall) (ret uint64, err error)
+	// BlockingCall is Call of one call that may sleep. Interrupt makes it
+	// return linux.ERESTARTSYS, or ERESTART_RESTARTBLOCK where the host says
+	// so.
+	BlockingCall(c HostCall) (ret uint64, err error)
+	// Scratch returns the address of 64 bytes of guest memory that are free
+	// for arguments of calls by this thread.
+	Scratch() uint64
+	// Clone makes a thread or process whose registers are those of this
+	// thread; the child must be attached on its own goroutine before use.
+	Clone(a CloneArgs) (Thread, error)
+	// SetClearTID is CloneArgs.ClearTID for a thread that exists.
+	SetClearTID(addr uint64) error
+	// Interrupt makes the current or next Run or BlockingCall return soon.
+	// It may be called from any goroutine.
+	Interrupt()
+	// Exit ends the host thread, and the host process with its last one.
+	Exit()
+	// Kill ends the host process of the thread. From any goroutine.
+	Kill()
+	// HostTID is the host's id of the thread.
+	HostTID() int
+	// CPUTime returns the CPU time of the host thread in nanoseconds.
+	CPUTime() (user, system int64)
+}

@@ -1,0 +1,110 @@
+package vfs
+
+import (
+	"sentinel/internal/abi/linux"
+	"sentinel/internal/waiter"
+)
+
+// Append, as offset of FileOps.Write, means the end of the file, found and
+// written to atomically (O_APPEND).
+const Append = -1
+
+// FileOps is the behaviour of an open file description. Reads and writes never
+// block: where Linux would sleep they return linux.EAGAIN, and the system-call
+// layer waits by Waitable unless O_NONBLOCK is set.
+//
+// Embed NoFile for the methods that an object lacks.
+type FileOps interface {
+	waiter.Waitable
+	// Read fills dst from offset off (0 for streams) and returns the count; 0
+	// is end of file.
+	Read(c *Context, f *File, dst []byte, off int64) (int, error)
+	// Write writes src at off, or at the end if off is Append.
+	Write(c *Context, f *File, src []byte, off int64) (int, error)
+	// Ioctl does what the caller of ioctl(2) asks; linux.ENOTTY if unknown.
+	Ioctl(c *Context, f *File, cmd uint32, arg uint64) (uint64, error)
+	// Release is called once, when the last reference is gone.
+	Release(f *File)
+}
+
+// Seekable is implemented by operations with a position. Operations without it
+// are streams: lseek and pread give ESPIPE, and no offset is kept.
+type Seekable interface {
+	// Seek returns the position that whence and off mean; cur is the present
+	// one. SeekRegular does for most.
+	Seek(c *Context, f *File, cur, off int64, whence int) (int64, error)
+}
+
+// DirEntry is one name in a directory.
+type DirEntry struct {
+	Name string
+	Ino  uint64
+	Type uint8 // linux.DT_*
+	Next int64 // the position after this entry; opaque, positive, stable
+}
+
+// DirReader is implemented by open directories.
+type DirReader interface {
+	// ReadDir calls emit for each entry from position pos on, "." and ".."
+	// included, until emit returns false.
+	ReadDir(c *Context, f *File, pos int64, emit func(*DirEntry) bool) error
+}
+
+// HostMapping is what a mmap of a file maps in the guest.
+type HostMapping struct {
+	FD     int   // a host descriptor, owned by the file; valid while File is referenced
+	Offset int64 // in it
+	// Anonymous asks for zero pages instead of FD (/dev/zero).
+	Anonymous bool
+}
+
+// Mappable is implemented by operations that can be mapped. For a shared
+// writable mapping the file must have been copied up.
+type Mappable interface {
+	Mmap(c *Context, f *File, off, length int64, prot int, shared bool) (HostMapping, error)
+}
+
+// Syncer, Allocator and so on are optional operations.
+type (
+	// Syncer implements fsync(2).
+	Syncer interface {
+		Sync(c *Context, f *File, dataOnly bool) error
+	}
+	// Allocator implements fallocate(2).
+	Allocator interface {
+		Allocate(c *Context, f *File, mode uint32, off, length int64) error
+	}
+	// FlagSetter is told of changes by fcntl(F_SETFL).
+	FlagSetter interface {
+		SetFlags(c *Context, f *File, flags uint32) error
+	}
+	// Closer is told of each close(2) of a descriptor, as flush is.
+	Closer interface {
+		Flush(c *Context, f *File) error
+	}
+	// FDInfo adds lines to /proc/PID/fdinfo/N.
+	FDInfo interface {
+		FDInfo(f *File) string
+	}
+	// HostFD gives a host descriptor that can be read or written directly at
+	// an offset (sendfile, copy_file_range, splice, exec); -1 if none.
+	HostFD interface {
+		HostFD(f *File) int
+	}
+)
+
+// NoFile has the errors of an object that cannot be read, written or
+// controlled, and is always ready. Embed it.
+type NoFile struct{ waiter.AlwaysReady }
+
+// Read implements FileOps.
+func (NoFile) Read(*Context, *File, []byte, int64) (int, error) { return 0, linux.EINVAL }
+
+// Write implements FileOps.
+func (NoFile) Write(*Context, *File, []byte, int64) (int, error) { return 0, linux.EINVAL }
+
+// Ioctl implements FileOps.
+func (NoFile) Ioctl(*Context, *File, uint32, uint64) (uint64, error) { return 0, linux.ENOTTY }
+
+// Release implements FileOps.
+func (NoFile) Release(*File) {}
