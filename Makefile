@@ -1,0 +1,49 @@
+# `make test` installs what it needs, builds, and proves everything.
+# The stages can be run alone: build, lint, unit, race, conformance, programs.
+
+VERSION   := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+GO        ?= go
+PLATFORMS ?= ptrace
+TESTLOG   := $(GO) run ./tools/testlog
+
+export SENTINEL_PLATFORMS := $(PLATFORMS)
+export SENTINEL           := $(CURDIR)/bin/sentinel
+
+.DEFAULT_GOAL := build
+
+build: ## bin/sentinel: static, without cgo, reproducible
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/sentinel ./cmd/sentinel
+
+setup: ## what the tests and the benchmark run, from Debian
+	tools/setup-debian
+
+lint: ## gofmt, vet, staticcheck, and the rules of internal/lint
+	$(GO) vet ./...
+	GOARCH=arm64 CGO_ENABLED=0 $(GO) vet ./internal/abi/...
+	$(GO) tool -modfile=tools/lint.mod staticcheck ./...
+	$(TESTLOG) $(GO) test ./internal/lint
+
+unit: ## tests beside the code
+	$(TESTLOG) $(GO) test ./internal/... ./cmd/... ./tools/...
+
+race: ## the same under the race detector
+	$(TESTLOG) $(GO) test -race ./internal/... ./cmd/...
+
+conformance: build setup ## guest programs: on the host, then on each platform
+	$(TESTLOG) $(GO) test -p 1 -count=1 -timeout 20m ./test/conformance/...
+
+programs: build setup ## real programs: natively, then on each platform
+	$(TESTLOG) $(GO) test -p 1 -count=1 -timeout 20m ./test/programs/...
+
+test: setup build lint unit race conformance programs
+
+bench: build setup ## side by side with chroot, runc, crun and runsc
+	$(GO) run ./test/bench -platforms $(PLATFORMS) $(BENCHFLAGS)
+
+clean:
+	rm -rf bin
+
+help:
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
+
+.PHONY: build setup lint unit race conformance programs test bench clean help
