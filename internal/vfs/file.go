@@ -34,6 +34,40 @@ type File struct {
 	mayLock atomic.Bool
 	// OnRelease, when set before the file is shared, runs after Ops.Release.
 	OnRelease func()
+
+	hookMu sync.Mutex
+	hooks  map[*ReleaseHook]struct{}
+}
+
+// ReleaseHook is told that a description is about to go (epoll watches are
+// weak references). Fn runs before Ops.Release and without locks of vfs.
+type ReleaseHook struct{ Fn func() }
+
+// AddReleaseHook registers h. The caller holds a reference.
+func (f *File) AddReleaseHook(h *ReleaseHook) {
+	f.hookMu.Lock()
+	defer f.hookMu.Unlock()
+	if f.hooks == nil {
+		f.hooks = make(map[*ReleaseHook]struct{}, 1)
+	}
+	f.hooks[h] = struct{}{}
+}
+
+// RemoveReleaseHook undoes AddReleaseHook. The hook may be running already.
+func (f *File) RemoveReleaseHook(h *ReleaseHook) {
+	f.hookMu.Lock()
+	delete(f.hooks, h)
+	f.hookMu.Unlock()
+}
+
+func (f *File) runHooks() {
+	f.hookMu.Lock()
+	hooks := f.hooks
+	f.hooks = nil
+	f.hookMu.Unlock()
+	for h := range hooks {
+		h.Fn()
+	}
 }
 
 // NewFile returns a description with one reference.
@@ -76,6 +110,7 @@ func (f *File) DecRef() {
 	case n < 0:
 		panic("vfs: File reference count below zero")
 	}
+	f.runHooks()
 	f.releaseLocks()
 	f.Ops.Release(f)
 	f.releasePath()

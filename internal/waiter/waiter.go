@@ -43,6 +43,10 @@ type Entry struct {
 	// Notify is called with the events that occurred, intersected with the
 	// entry's mask. It must not block.
 	Notify func(Mask)
+	// Exclusive, if set, is called in place of Notify, but not once another
+	// entry's Exclusive has returned true for the same notification
+	// (EPOLLEXCLUSIVE).
+	Exclusive func(Mask) bool
 
 	mask       Mask
 	queue      *Queue
@@ -128,10 +132,17 @@ func (q *Queue) Notify(events Mask) {
 		if m == 0 || e.exclusive && woken {
 			continue
 		}
+		if e.Exclusive != nil {
+			woken = woken || e.Exclusive(m)
+			continue
+		}
 		woken = woken || e.exclusive
 		e.Notify(m)
 	}
 }
+
+// Registered reports whether e is in a queue. Only its owner may ask.
+func (e *Entry) Registered() bool { return e.queue != nil }
 
 // Empty reports whether nobody waits. It may be stale when it returns.
 func (q *Queue) Empty() bool { return q.n.Load() == 0 }
