@@ -89,6 +89,10 @@ func NewAnonFile(ops FileOps, name string, flags uint32) *File {
 // IncRef adds a reference.
 func (f *File) IncRef() { f.refs.Add(1) }
 
+// Refs returns the number of references. It may be stale unless the caller
+// knows that nobody else holds one.
+func (f *File) Refs() int64 { return f.refs.Load() }
+
 // TryIncRef adds a reference unless the last one is gone.
 func (f *File) TryIncRef() bool {
 	for {
