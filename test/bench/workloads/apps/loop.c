@@ -1,0 +1,91 @@
+/* Times system calls. usage: loop KIND COUNT; prints nanoseconds a call. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static char page[65536];
+
+static void cached_file(void)
+{
+	struct stat st;
+	int fd = open("/etc/passwd", O_RDONLY);
+	fstat(fd, &st);
+	if (read(fd, page, 4096) < 0)
+		exit(1);
+	close(fd);
+}
+
+static void spawn(void)
+{
+	int status;
+	pid_t pid = fork();
+	if (pid == 0) {
+		execl("/bin/true", "true", (char *)NULL);
+		_exit(127);
+	}
+	if (waitpid(pid, &status, 0) != pid || status != 0)
+		exit(1);
+}
+
+int main(int argc, char **argv)
+{
+	struct timespec a, b;
+	struct stat st;
+	int up[2], down[2];
+	char byte = 0;
+	long n = argc > 2 ? atol(argv[2]) : 0;
+	if (n <= 0)
+		return 2;
+	const char *kind = argv[1];
+	FILE *big = NULL;
+	if (!strcmp(kind, "pingpong")) {
+		if (pipe(up) || pipe(down))
+			return 1;
+		if (fork() == 0) {
+			close(up[1]);
+			close(down[0]);
+			while (read(up[0], &byte, 1) == 1)
+				if (write(down[1], &byte, 1) != 1)
+					break;
+			_exit(0);
+		}
+		close(up[0]);
+		close(down[1]);
+	} else if (!strcmp(kind, "write") || !strcmp(kind, "read")) {
+		big = tmpfile();
+		for (long i = 0; i < 1024 && *kind == 'r'; i++)
+			if (write(fileno(big), page, sizeof page) < 0)
+				return 1;
+	}
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	for (long i = 0; i < n; i++) {
+		if (!strcmp(kind, "getppid"))
+			syscall(SYS_getppid);
+		else if (!strcmp(kind, "open"))
+			cached_file();
+		else if (!strcmp(kind, "miss"))
+			stat("/usr/lib/no-such-name", &st);
+		else if (!strcmp(kind, "spawn"))
+			spawn();
+		else if (!strcmp(kind, "pingpong")) {
+			if (write(up[1], &byte, 1) != 1 || read(down[0], &byte, 1) != 1)
+				return 1;
+		} else if (!strcmp(kind, "write")) {
+			if (pwrite(fileno(big), page, sizeof page, (i % 1024) * sizeof page) < 0)
+				return 1;
+		} else if (!strcmp(kind, "read")) {
+			if (pread(fileno(big), page, sizeof page, (i % 1024) * sizeof page) < 0)
+				return 1;
+		} else
+			return 2;
+	}
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	printf("%.1f\n", ((b.tv_sec - a.tv_sec) * 1e9 + (b.tv_nsec - a.tv_nsec)) / n);
+	return 0;
+}
