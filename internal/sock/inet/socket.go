@@ -1,0 +1,319 @@
+// Package inet implements AF_INET and AF_INET6 sockets by host sockets that
+// the guest never sees: TCP, UDP and ICMP echo. Families, protocols, options
+// and flags that are not on a list here do not reach the host.
+//
+// A host socket is always non-blocking. It is watched by hostpoll from the
+// first time that anybody waits for it.
+package inet
+
+import (
+	"encoding/binary"
+	"sync"
+	"sync/atomic"
+
+	"sentinel/internal/abi/linux"
+	"sentinel/internal/cred"
+	"sentinel/internal/host"
+	"sentinel/internal/hostpoll"
+	"sentinel/internal/sock"
+	"sentinel/internal/sock/netif"
+	"sentinel/internal/vfs"
+	"sentinel/internal/waiter"
+)
+
+// Stack makes sockets on the host's network.
+type Stack struct {
+	ifs *netif.List
+
+	mu      sync.Mutex
+	sockets map[*Socket]struct{} // for /proc/net
+}
+
+// New returns a stack that tells of the interfaces ifs.
+func New(ifs *netif.List) *Stack {
+	return &Stack{ifs: ifs, sockets: map[*Socket]struct{}{}}
+}
+
+// Check validates type and protocol of an AF_INET or AF_INET6 socket and fills
+// in the default protocol (inet_create in net/ipv4/af_inet.c).
+func Check(family, typ, protocol int) (int, error) {
+	echo := linux.IPPROTO_ICMP
+	if family == linux.AF_INET6 {
+		echo = linux.IPPROTO_ICMPV6
+	}
+	switch typ {
+	case linux.SOCK_STREAM:
+		if protocol == 0 || protocol == linux.IPPROTO_TCP {
+			return linux.IPPROTO_TCP, nil
+		}
+		return 0, linux.EPROTONOSUPPORT
+	case linux.SOCK_DGRAM:
+		if protocol == 0 || protocol == linux.IPPROTO_UDP {
+			return linux.IPPROTO_UDP, nil
+		}
+		if protocol == echo {
+			return protocol, nil
+		}
+		return 0, linux.EPROTONOSUPPORT
+	case linux.SOCK_RAW:
+		if protocol == 0 {
+			return 0, linux.EPROTONOSUPPORT
+		}
+		return 0, linux.EPERM
+	}
+	return 0, linux.ESOCKTNOSUPPORT
+}
+
+// Socket opens a socket.
+func (st *Stack) Socket(c *vfs.Context, family, typ, protocol int) (sock.Socket, error) {
+	protocol, err := Check(family, typ, protocol)
+	if err != nil {
+		return nil, err
+	}
+	fd, err := host.Socket(family, typ, protocol)
+	if err != nil {
+		return nil, fileError(err)
+	}
+	return st.add(c, fd, family, typ, protocol), nil
+}
+
+// fileError hides the supervisor's own descriptor limit behind the system's.
+func fileError(err error) error {
+	if err == linux.EMFILE {
+		return linux.ENFILE
+	}
+	return err
+}
+
+func (st *Stack) add(c *vfs.Context, fd, family, typ, protocol int) *Socket {
+	s := &Socket{st: st, fd: fd}
+	s.Init(c, family, typ, protocol)
+	st.mu.Lock()
+	st.sockets[s] = struct{}{}
+	st.mu.Unlock()
+	return s
+}
+
+// Socket is a host socket.
+type Socket struct {
+	sock.Base
+	st *Stack
+	fd int
+
+	watched atomic.Bool
+	mu      sync.Mutex
+	stop    func()
+	closed  bool
+}
+
+var _ sock.Socket = (*Socket)(nil)
+
+// Readiness implements waiter.Waitable.
+func (s *Socket) Readiness(mask waiter.Mask) waiter.Mask { return hostpoll.Readiness(s.fd, mask) }
+
+// EventRegister implements waiter.Waitable.
+func (s *Socket) EventRegister(e *waiter.Entry, mask waiter.Mask) {
+	s.Queue.Register(e, mask)
+	if s.watched.Load() {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.watched.Load() || s.closed {
+		return
+	}
+	stop, err := hostpoll.Watch(s.fd, &s.Queue)
+	if err != nil {
+		// Without a watch the waiter would sleep for ever; let it look again.
+		e.Notify(mask)
+		return
+	}
+	s.stop = stop
+	s.watched.Store(true)
+}
+
+// Close implements sock.Socket.
+func (s *Socket) Close() {
+	s.mu.Lock()
+	stop := s.stop
+	done := s.closed
+	s.closed, s.stop = true, nil
+	s.mu.Unlock()
+	if done {
+		return
+	}
+	if stop != nil {
+		stop()
+	}
+	s.st.mu.Lock()
+	delete(s.st.sockets, s)
+	s.st.mu.Unlock()
+	host.CloseSocket(s.fd)
+}
+
+// Privileged checks the right to bind to a port below 1024
+// (ip_unprivileged_port_start).
+func Privileged(c *vfs.Context, addr []byte) error {
+	if len(addr) < 4 || c.Cred == nil {
+		return nil
+	}
+	if f, _ := sock.Family(addr); f != linux.AF_INET && f != linux.AF_INET6 {
+		return nil
+	}
+	port := binary.BigEndian.Uint16(addr[2:])
+	if port != 0 && port < 1024 && !c.Cred.Has(cred.CapNetBindService) {
+		return linux.EACCES
+	}
+	return nil
+}
+
+// Bind implements sock.Socket.
+func (s *Socket) Bind(c *vfs.Context, addr []byte) error {
+	if s.Protocol != linux.IPPROTO_ICMP && s.Protocol != linux.IPPROTO_ICMPV6 {
+		if err := Privileged(c, addr); err != nil {
+			return err
+		}
+	}
+	return host.Bind(s.fd, addr)
+}
+
+// Listen implements sock.Socket.
+func (s *Socket) Listen(_ *vfs.Context, backlog int) error { return host.Listen(s.fd, backlog) }
+
+// Connect implements sock.Socket.
+func (s *Socket) Connect(_ *vfs.Context, addr []byte) error { return host.Connect(s.fd, addr) }
+
+// Accept implements sock.Socket.
+func (s *Socket) Accept(c *vfs.Context, peer *sock.Addr) (sock.Socket, error) {
+	var local sock.Addr
+	if peer == nil {
+		peer = &local
+	}
+	fd, n, err := host.Accept(s.fd, &peer.B)
+	if err != nil {
+		return nil, fileError(err)
+	}
+	peer.N = n
+	k := s.st.add(c, fd, s.Family, s.Type, s.Protocol)
+	k.CopyOptions(&s.Base)
+	return k, nil
+}
+
+// Shutdown implements sock.Socket.
+func (s *Socket) Shutdown(_ *vfs.Context, how int) error {
+	if how < 0 || how > 2 {
+		return linux.EINVAL
+	}
+	return host.Shutdown(s.fd, how)
+}
+
+// Name implements sock.Socket.
+func (s *Socket) Name(a *sock.Addr) (err error) {
+	a.N, err = host.SockName(s.fd, false, &a.B)
+	return err
+}
+
+// Peer implements sock.Socket.
+func (s *Socket) Peer(a *sock.Addr) (err error) {
+	a.N, err = host.SockName(s.fd, true, &a.B)
+	return err
+}
+
+const (
+	sendFlags = linux.MSG_OOB | linux.MSG_DONTROUTE | linux.MSG_EOR | linux.MSG_MORE | linux.MSG_CONFIRM | linux.MSG_FASTOPEN
+	recvFlags = linux.MSG_OOB | linux.MSG_PEEK | linux.MSG_TRUNC | linux.MSG_ERRQUEUE
+)
+
+// Send implements sock.Socket.
+func (s *Socket) Send(_ *vfs.Context, m *sock.Msg) (int, error) {
+	flags := m.Flags&sendFlags | linux.MSG_NOSIGNAL | linux.MSG_DONTWAIT
+	var addr []byte
+	if m.Addr.N != 0 {
+		addr = m.Addr.B[:m.Addr.N]
+	}
+	if len(m.Control) == 0 {
+		return host.SendTo(s.fd, m.Data, flags, addr)
+	}
+	control, err := sendable(m.Control)
+	if err != nil {
+		return 0, err
+	}
+	return host.SendMsg(s.fd, m.Data, flags, addr, control)
+}
+
+// sendable copies the control messages that may go to the host. Rights and
+// credentials mean nothing to inet sockets, which ignore them.
+func sendable(b []byte) ([]byte, error) {
+	out := sock.Msg{Control: make([]byte, len(b)+8)}
+	flags := 0
+	err := sock.EachCmsg(b, func(level, typ int, data []byte) error {
+		switch level {
+		case linux.SOL_SOCKET:
+			switch typ {
+			case linux.SCM_RIGHTS, linux.SCM_CREDENTIALS:
+				return nil
+			case linux.SO_MARK:
+				return linux.EPERM
+			case linux.SO_TIMESTAMPING_OLD:
+			default:
+				return linux.EINVAL
+			}
+		case linux.SOL_IP:
+			switch typ {
+			case linux.IP_PKTINFO, linux.IP_TTL, linux.IP_TOS:
+			default:
+				return linux.EINVAL
+			}
+		case linux.SOL_IPV6:
+			switch typ {
+			case linux.IPV6_PKTINFO, linux.IPV6_2292PKTINFO, linux.IPV6_HOPLIMIT, linux.IPV6_2292HOPLIMIT,
+				linux.IPV6_TCLASS, linux.IPV6_DONTFRAG:
+			default:
+				return linux.EINVAL
+			}
+		case linux.SOL_UDP:
+			if typ != linux.UDP_SEGMENT {
+				return linux.EINVAL
+			}
+		default:
+			return nil // others are for other protocols
+		}
+		out.PutCmsg(&flags, level, typ, data)
+		return nil
+	})
+	return out.Control[:out.ControlN], err
+}
+
+// Recv implements sock.Socket.
+func (s *Socket) Recv(_ *vfs.Context, m *sock.Msg) (int, error) {
+	in := m.Flags
+	flags := in&recvFlags | linux.MSG_DONTWAIT
+	if s.Type == linux.SOCK_STREAM && len(m.Control) == 0 && in&(linux.MSG_OOB|linux.MSG_ERRQUEUE) == 0 {
+		m.Flags = 0
+		n, _, err := host.RecvFrom(s.fd, m.Data, flags, nil)
+		return n, err
+	}
+	r, err := host.RecvMsg(s.fd, m.Data, flags, &m.Addr.B, m.Control)
+	if err != nil {
+		return 0, err
+	}
+	m.Flags = r.Flags &^ linux.MSG_CMSG_CLOEXEC
+	m.Addr.N, m.ControlN = r.Addr, r.Control
+	return r.N, nil
+}
+
+// Ioctl implements sock.Socket.
+func (s *Socket) Ioctl(c *vfs.Context, cmd uint32, arg uint64) (uint64, error) {
+	switch cmd {
+	case linux.SIOCINQ, linux.SIOCOUTQ, linux.SIOCATMARK, linux.SIOCOUTQNSD:
+		v, err := host.IoctlInt(s.fd, uint(cmd))
+		if err != nil {
+			return 0, err
+		}
+		return 0, sock.PutUserInt(c, arg, v)
+	}
+	if ok, err := s.st.ifs.Ioctl(c, cmd, arg); ok {
+		return 0, err
+	}
+	return 0, linux.ENOTTY
+}
