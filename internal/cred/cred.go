@@ -18,6 +18,7 @@ const (
 	CapSetpcap        = 8
 	CapNetBindService = 10
 	CapNetRaw         = 13
+	CapIpcLock        = 14
 	CapIpcOwner       = 15
 	CapSysChroot      = 18
 	CapSysPtrace      = 19

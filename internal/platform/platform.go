@@ -82,8 +82,9 @@ type AddressSpace interface {
 	// Reserved is the range that belongs to the platform, which the kernel
 	// keeps the guest from mapping over.
 	Reserved() (start, end uint64)
-	// VDSO is the address of the host's vDSO image in the guest, 0 if none.
-	VDSO() uint64
+	// Auxv returns an entry of the auxiliary vector that the host gave the
+	// process (linux.AT_SYSINFO_EHDR, AT_HWCAP, AT_MINSIGSTKSZ...), 0 if none.
+	Auxv(tag uint64) uint64
 	// CompareAndSwap exchanges the 32-bit word at addr atomically if it holds
 	// old, and returns what it held.
 	// It is executed by th, a thread of this space that is not running.
@@ -149,10 +150,13 @@ type Thread interface {
 	Interrupt()
 	// Exit ends the host thread, and the host process with its last one.
 	Exit()
+	// Abandon ends a thread that Clone made and nobody attached.
+	Abandon()
 	// Kill ends the host process of the thread. From any goroutine.
 	Kill()
 	// HostTID is the host's id of the thread.
 	HostTID() int
-	// CPUTime returns the CPU time of the host thread in nanoseconds.
+	// CPUTime returns the CPU time of the host process in nanoseconds. From
+	// any goroutine.
 	CPUTime() (user, system int64)
 }
