@@ -30,7 +30,7 @@ type line struct {
 	stopped    bool // by VSTOP
 	tcoStopped bool // by TCOOFF
 
-	settled    int  // how much of out is older than the present input
+	settled int // how much of out is older than the present input
 
 	// What happened and the owner must act upon.
 	signals []int

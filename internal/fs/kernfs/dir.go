@@ -138,7 +138,9 @@ func (d *Dir) fill() {
 }
 
 // VolatileChildren implements vfs.Volatile.
-func (d *Dir) VolatileChildren() bool { return d.Dynamic != nil || d.Check != nil || d.ino >= dynamicIno }
+func (d *Dir) VolatileChildren() bool {
+	return d.Dynamic != nil || d.Check != nil || d.ino >= dynamicIno
+}
 
 // Lookup implements vfs.DirInode.
 func (d *Dir) Lookup(c *vfs.Context, name string) (vfs.Inode, error) {
