@@ -1,0 +1,98 @@
+// Package jail gives up what the supervisor does not need, before the guest's
+// first process exists: capabilities, new privileges, most of the file system
+// (Landlock) and most system calls (seccomp). It is the second line of defence:
+// the first is that guest code makes no host call of its own.
+//
+// Everything holds for all threads of the process and for the guest processes
+// that it spawns later. SECURITY.md tells what each step is good for.
+package jail
+
+import (
+	"fmt"
+	"log/slog"
+	"runtime"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"sentinel/internal/abi/linux"
+)
+
+// Action is what happens to a host call that is not on the list.
+type Action uint32
+
+// Actions of the seccomp filter.
+const (
+	Kill Action = unix.SECCOMP_RET_KILL_PROCESS
+	// Trap raises SIGSYS, which makes the Go runtime print where the call
+	// came from and exit: for debugging, and for platforms whose guest
+	// processes have a trapping filter of their own.
+	Trap Action = unix.SECCOMP_RET_TRAP
+	// Log only notes the call in the host's audit log: for debugging.
+	Log Action = unix.SECCOMP_RET_LOG
+	// Off installs no filter.
+	Off Action = unix.SECCOMP_RET_ALLOW
+)
+
+// Config tells what the sandbox needs of the host.
+type Config struct {
+	// Read and Write are descriptors of the directories (or files) beneath
+	// which the supervisor may read, and read and write.
+	Read, Write []int
+	// HostNetwork allows internet sockets.
+	HostNetwork bool
+	// Spawn is the descriptor of the guest processes' stub, the only thing
+	// that may be executed.
+	Spawn  int
+	Action Action
+	Log    *slog.Logger
+}
+
+// Enter locks the supervisor in. On return the calling goroutine is locked to
+// its OS thread, from which the threads that may run guests descend (see
+// ThreadOK); the caller may unlock it. No goroutine may have been locked
+// before.
+func Enter(c *Config) error {
+	keep := keepCaps(c)
+	root := hasCaps()
+	if root {
+		// Guest processes run as the supervisor's user; if that is root,
+		// execve would give them back the capabilities of the bounding set.
+		const bits = 1<<0 | 1<<1 | 1<<2 | 1<<3 // SECBIT_NOROOT, SECBIT_NO_SETUID_FIXUP, both locked
+		if err := allThreads(unix.SYS_PRCTL, unix.PR_SET_SECUREBITS, bits, 0); err != nil {
+			c.Log.Warn("cannot set the secure bits", "error", err)
+		}
+	}
+	if err := allThreads(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0); err != nil {
+		return fmt.Errorf("no_new_privs: %w", err)
+	}
+	if err := restrictFiles(c); err != nil {
+		return fmt.Errorf("landlock: %w", err)
+	}
+	if root {
+		if err := setCaps(keep); err != nil {
+			return fmt.Errorf("drop capabilities: %w", err)
+		}
+	}
+	// The template thread, which makes the threads of locked goroutines,
+	// is born here and takes on this thread's Landlock domain and mark.
+	if err := markThread(); err != nil {
+		return err
+	}
+	runtime.LockOSThread()
+	if c.Action == Off {
+		return nil
+	}
+	if err := installFilter(build(rules(c), c.Action)); err != nil {
+		return fmt.Errorf("seccomp: %w", err)
+	}
+	return nil
+}
+
+// allThreads makes a system call on every thread.
+func allThreads(nr, a1, a2, a3 uintptr) error {
+	if _, _, e := syscall.AllThreadsSyscall(nr, a1, a2, a3); e != 0 {
+		return linux.Errno(e)
+	}
+	return nil
+}
