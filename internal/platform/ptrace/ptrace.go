@@ -1,0 +1,138 @@
+// Package ptrace is the reference platform: PTRACE_SYSEMU stops a guest thread
+// at every system call before the host sees it.
+//
+// Each guest thread is a host thread of a guest process, traced by the OS
+// thread of the goroutine that runs it. Host calls on the guest's behalf are
+// made by setting the thread's registers to an entry point of the stub. A
+// second line of defence is the stub's seccomp filter, which PTRACE_SYSEMU
+// comes before.
+package ptrace
+
+import (
+	"encoding/binary"
+	"fmt"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"sentinel/internal/abi/linux"
+	"sentinel/internal/platform"
+	"sentinel/internal/platform/stub"
+)
+
+// Platform implements platform.Platform.
+type Platform struct {
+	image *stub.Image
+	// sockMu serialises passing a descriptor: from the send until the guest
+	// process that it is meant for has received it.
+	sockMu sync.Mutex
+	xsize  int
+}
+
+// New returns the platform.
+func New() (*Platform, error) {
+	im, err := stub.NewImage()
+	if err != nil {
+		return nil, fmt.Errorf("make the stub's file: %w", err)
+	}
+	return &Platform{image: im}, nil
+}
+
+// Name implements platform.Platform.
+func (p *Platform) Name() string { return "ptrace" }
+
+// Release implements platform.Platform.
+func (p *Platform) Release() { p.image.Close() }
+
+const options = unix.PTRACE_O_EXITKILL | unix.PTRACE_O_TRACESYSGOOD
+
+// NewProcess implements platform.Platform.
+func (p *Platform) NewProcess() (platform.Thread, error) {
+	pid, err := p.image.Spawn()
+	if err != nil {
+		return nil, fmt.Errorf("start a guest process: %w", err)
+	}
+	fail := func(what string, err error) (platform.Thread, error) {
+		unix.Kill(pid, unix.SIGKILL)
+		wait(pid)
+		return nil, fmt.Errorf("%s a guest process: %w", what, err)
+	}
+	st, err := wait(pid)
+	if err != nil {
+		return fail("wait for", err)
+	}
+	ws := unix.WaitStatus(st)
+	if ws.Exited() {
+		// The child passes on why ptrace or execveat failed.
+		return nil, fmt.Errorf("start a guest process: %w (is ptrace permitted?)", linux.Errno(ws.ExitStatus()))
+	}
+	if !ws.Stopped() {
+		return nil, fmt.Errorf("start a guest process: status %#x", st)
+	}
+	if err := ptraceCall(unix.PTRACE_SETOPTIONS, pid, 0, options); err != nil {
+		return fail("trace", err)
+	}
+	t := &thread{p: p, tid: pid, proc: &process{pid: pid, threads: 1}}
+	if err := getRegs(pid, &t.regs); err != nil {
+		return fail("trace", err)
+	}
+	auxv, err := readAuxv(pid, t.regs.RSP)
+	if err != nil {
+		return fail("read the memory of", err)
+	}
+	// Let it give up its privileges.
+	if err := ptraceCall(unix.PTRACE_CONT, pid, 0, 0); err != nil {
+		return fail("trace", err)
+	}
+	for {
+		if st, err = wait(pid); err != nil {
+			return fail("wait for", err)
+		}
+		ws = unix.WaitStatus(st)
+		if !ws.Stopped() {
+			return nil, fmt.Errorf("start a guest process: it ended with status %#x", st)
+		}
+		if ws.StopSignal() == unix.SIGTRAP {
+			break
+		}
+		if err := ptraceCall(unix.PTRACE_CONT, pid, 0, 0); err != nil {
+			return fail("trace", err)
+		}
+	}
+	if err := getRegs(pid, &t.regs); err != nil {
+		return fail("trace", err)
+	}
+	if t.regs.RAX != 0 {
+		return fail("set the filter of", linux.Errno(-int64(t.regs.RAX)))
+	}
+	t.as = newSpace(p, auxv)
+	t.slot = t.as.join(pid)
+	t.fresh = true
+	t.regsValid, t.attached = true, true
+	return t, nil
+}
+
+// readAuxv reads the auxiliary vector from a new process's stack.
+func readAuxv(pid int, sp uint64) (map[uint64]uint64, error) {
+	b := make([]byte, 1024)
+	n, e := copyMem(unix.SYS_PROCESS_VM_READV, pid, sp, b)
+	if e != 0 {
+		return nil, e
+	}
+	b = b[:n]
+	le := binary.LittleEndian
+	// argc, one argument, NULL, no environment, NULL.
+	i := 8 * (1 + int(le.Uint64(b)) + 1)
+	for i+8 <= len(b) && le.Uint64(b[i:]) != 0 {
+		i += 8
+	}
+	m := map[uint64]uint64{}
+	for i += 8; i+16 <= len(b); i += 16 {
+		tag := le.Uint64(b[i:])
+		if tag == 0 {
+			break
+		}
+		m[tag] = le.Uint64(b[i+8:])
+	}
+	return m, nil
+}

@@ -1,0 +1,373 @@
+package ptrace
+
+import (
+	"encoding/binary"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"sentinel/internal/abi/linux"
+	"sentinel/internal/arch"
+	"sentinel/internal/platform"
+	"sentinel/internal/platform/stub"
+)
+
+// interruptSignal makes a guest thread stop. Untraced threads, which are about
+// to be attached, ignore it by default.
+const interruptSignal = unix.SIGURG
+
+// process is a host process of the guest.
+type process struct {
+	pid     int
+	mu      sync.Mutex
+	threads int
+	reaped  bool
+}
+
+// thread implements platform.Thread.
+type thread struct {
+	p    *Platform
+	as   *space
+	proc *process
+	tid  int
+	slot int
+
+	attached  bool
+	fresh     bool // no guest instruction has run in the process
+	dead      bool
+	regs      arch.Regs
+	regsValid bool // regs are those of the thread
+	regsDirty bool // and have been handed out for writing
+	retDirty  bool
+	ret       uint64
+	sc        platform.SyscallArgs
+	xbuf      []byte
+
+	inGuest   atomic.Bool
+	interrupt atomic.Bool
+}
+
+// AddressSpace implements platform.Thread.
+func (t *thread) AddressSpace() platform.AddressSpace { return t.as }
+
+// HostTID implements platform.Thread.
+func (t *thread) HostTID() int { return t.tid }
+
+// Scratch implements platform.Thread.
+func (t *thread) Scratch() uint64 {
+	return stub.Scratch + uint64(t.slot%(stub.ScratchSize/stub.SlotSize))*stub.SlotSize
+}
+
+// Attach implements platform.Thread.
+func (t *thread) Attach() error {
+	if t.attached {
+		return nil
+	}
+	if err := ptraceCall(unix.PTRACE_SEIZE, t.tid, 0, options); err != nil {
+		return err
+	}
+	if err := ptraceCall(unix.PTRACE_INTERRUPT, t.tid, 0, 0); err != nil {
+		return err
+	}
+	st, err := wait(t.tid)
+	if err != nil {
+		return err
+	}
+	if !unix.WaitStatus(st).Stopped() {
+		t.dead = true
+		return linux.ESRCH
+	}
+	t.attached = true
+	// The clone's registers were set by the kernel above; none of the stub's
+	// are wanted.
+	t.regsValid, t.regsDirty = true, true
+	return nil
+}
+
+// Regs implements platform.Thread.
+func (t *thread) Regs() *arch.Regs {
+	if !t.regsValid && t.attached {
+		if err := getRegs(t.tid, &t.regs); err != nil {
+			t.dead = true
+		}
+		t.regsValid = true
+		if t.retDirty {
+			t.regs.RAX, t.retDirty = t.ret, false
+		}
+	}
+	t.regsDirty = true
+	return &t.regs
+}
+
+// SetReturn implements platform.Thread.
+func (t *thread) SetReturn(v uint64) {
+	if t.regsValid {
+		t.regs.SetReturn(v)
+		t.regsDirty = true
+		return
+	}
+	t.ret, t.retDirty = v, true
+}
+
+// Syscall implements platform.Thread.
+func (t *thread) Syscall() *platform.SyscallArgs { return &t.sc }
+
+// flush stores what the kernel has changed.
+func (t *thread) flush() {
+	if t.regsDirty {
+		t.regs.OrigRAX = ^uint64(0)
+		sanitize(&t.regs)
+		if setRegs(t.tid, &t.regs) != nil {
+			t.dead = true
+		}
+	} else if t.retDirty {
+		if ptraceCall(unix.PTRACE_POKEUSR, t.tid, offsetOfRAX, uintptr(t.ret)) != nil {
+			t.dead = true
+		}
+	}
+	t.regsDirty, t.retDirty, t.regsValid = false, false, false
+}
+
+// sanitize makes registers acceptable to PTRACE_SETREGS: no address that is not
+// canonical in FS and GS base.
+func sanitize(r *arch.Regs) {
+	const max = 1<<47 - 1
+	if r.FSBase > max {
+		r.FSBase = 0
+	}
+	if r.GSBase > max {
+		r.GSBase = 0
+	}
+}
+
+// Run implements platform.Thread.
+func (t *thread) Run() platform.Event {
+	if t.dead {
+		return platform.Event{Kind: platform.Dead}
+	}
+	t.fresh = false
+	t.flush()
+	t.inGuest.Store(true)
+	defer t.inGuest.Store(false)
+	for !t.dead {
+		if t.interrupt.Swap(false) {
+			return platform.Event{Kind: platform.Interrupted}
+		}
+		if err := ptraceCall(ptraceSysemu, t.tid, 0, 0); err != nil {
+			break
+		}
+		st, err := wait(t.tid)
+		if err != nil {
+			break
+		}
+		if ev, ok := t.stopped(unix.WaitStatus(st)); ok {
+			return ev
+		}
+	}
+	t.dead = true
+	return platform.Event{Kind: platform.Dead}
+}
+
+// stopped turns a stop into an event; ok is false if the thread is to go on.
+func (t *thread) stopped(ws unix.WaitStatus) (ev platform.Event, ok bool) {
+	if !ws.Stopped() {
+		t.gone(ws)
+		return platform.Event{Kind: platform.Dead}, true
+	}
+	sig := ws.StopSignal()
+	switch {
+	case sig == unix.SIGTRAP|0x80:
+		var i syscallInfo
+		if getSyscallInfo(t.tid, &i) != nil {
+			t.dead = true
+			return platform.Event{Kind: platform.Dead}, true
+		}
+		t.sc.Nr, t.sc.Args = i.nr, i.args
+		t.sc.Foreign = i.arch != archX86_64 || i.nr&(1<<30) != 0
+		return platform.Event{Kind: platform.Syscall}, true
+	case uint32(ws)>>16 != 0:
+		return ev, false // PTRACE_EVENT_STOP
+	case sig == interruptSignal:
+		if t.interrupt.Swap(false) {
+			return platform.Event{Kind: platform.Interrupted}, true
+		}
+		return ev, false
+	}
+	return t.fault(int(sig))
+}
+
+// fault reads what the processor complained of. Signals that somebody outside
+// sent are none of the guest's business.
+func (t *thread) fault(sig int) (platform.Event, bool) {
+	var b [128]byte
+	if getSigInfo(t.tid, &b) != nil {
+		return platform.Event{}, false
+	}
+	le := binary.LittleEndian
+	ev := platform.Event{Kind: platform.Fault, Signal: sig, Code: int32(le.Uint32(b[8:])), Addr: le.Uint64(b[16:])}
+	if ev.Code <= 0 {
+		return ev, false
+	}
+	switch unix.Signal(sig) {
+	case unix.SIGSEGV, unix.SIGBUS:
+		ev.TrapNo = 14
+		if ev.Code == 0x80 {
+			ev.TrapNo, ev.Addr = 13, 0
+		} else if ev.Code == 1 {
+			ev.ErrCode = 4
+		} else {
+			ev.ErrCode = 5
+		}
+	case unix.SIGILL:
+		ev.TrapNo = 6
+	case unix.SIGFPE:
+		ev.TrapNo = 0
+		if ev.Code != 1 {
+			ev.TrapNo = 16
+		}
+	case unix.SIGTRAP:
+		ev.TrapNo = 3
+	default:
+		return ev, false
+	}
+	return ev, true
+}
+
+func (t *thread) gone(ws unix.WaitStatus) {
+	t.dead = true
+	if t.tid == t.proc.pid {
+		t.proc.mu.Lock()
+		t.proc.reaped = true
+		t.proc.mu.Unlock()
+	}
+}
+
+// ReadFPState implements platform.Thread.
+func (t *thread) ReadFPState() ([]byte, error) {
+	if t.xbuf == nil {
+		n := t.p.xsize
+		if n == 0 {
+			n = 16 << 10
+		}
+		t.xbuf = make([]byte, n)
+	}
+	n, err := getXState(t.tid, t.xbuf)
+	if err != nil {
+		return nil, err
+	}
+	t.p.xsize = n
+	t.xbuf = t.xbuf[:n]
+	return t.xbuf, nil
+}
+
+// WriteFPState implements platform.Thread.
+func (t *thread) WriteFPState(b []byte) error { return setXState(t.tid, b) }
+
+// Interrupt implements platform.Thread.
+func (t *thread) Interrupt() {
+	t.interrupt.Store(true)
+	if t.inGuest.Load() {
+		unix.Tgkill(t.proc.pid, t.tid, interruptSignal)
+	}
+}
+
+// Kill implements platform.Thread.
+func (t *thread) Kill() {
+	t.proc.mu.Lock()
+	defer t.proc.mu.Unlock()
+	if !t.proc.reaped {
+		unix.Kill(t.proc.pid, unix.SIGKILL)
+	}
+}
+
+// CPUTime implements platform.Thread.
+func (t *thread) CPUTime() (user, system int64) {
+	const virt, sched = 1, 2
+	t.proc.mu.Lock()
+	defer t.proc.mu.Unlock()
+	if t.proc.reaped {
+		return 0, 0
+	}
+	user = cpuClock(t.proc.pid, virt)
+	return user, max(cpuClock(t.proc.pid, sched)-user, 0)
+}
+
+// Exit implements platform.Thread.
+func (t *thread) Exit() {
+	if !t.dead && t.attached {
+		t.proc.mu.Lock()
+		last := t.proc.threads == 1
+		t.proc.mu.Unlock()
+		if last {
+			t.Kill()
+			t.await()
+		} else {
+			t.exitThread()
+		}
+	}
+	t.leave()
+}
+
+// exitThread makes a thread that is not its process's last one exit.
+func (t *thread) exitThread() {
+	r := t.blank(stub.Call)
+	r.RAX = unix.SYS_EXIT
+	if setRegs(t.tid, &r) != nil || ptraceCall(unix.PTRACE_CONT, t.tid, 0, 0) != nil {
+		t.await()
+		return
+	}
+	if t.tid != t.proc.pid {
+		t.await()
+	}
+	// A first thread stays a zombie until the others are gone; leave waits
+	// for it then.
+}
+
+// await waits until the thread has ended.
+func (t *thread) await() {
+	for !t.dead {
+		st, err := wait(t.tid)
+		if err != nil {
+			t.dead = true
+			return
+		}
+		ws := unix.WaitStatus(st)
+		if ws.Stopped() {
+			ptraceCall(unix.PTRACE_CONT, t.tid, 0, 0)
+			continue
+		}
+		t.gone(ws)
+	}
+}
+
+// leave takes the thread out of its process and reaps that with the last one.
+func (t *thread) leave() {
+	t.as.leave(t.tid, t.slot)
+	t.proc.mu.Lock()
+	t.proc.threads--
+	reap := t.proc.threads == 0 && !t.proc.reaped
+	t.proc.mu.Unlock()
+	if reap {
+		unix.Kill(t.proc.pid, unix.SIGKILL)
+		wait(t.proc.pid)
+		t.proc.mu.Lock()
+		t.proc.reaped = true
+		t.proc.mu.Unlock()
+	}
+}
+
+// Abandon implements platform.Thread.
+func (t *thread) Abandon() {
+	if t.tid == t.proc.pid {
+		unix.Kill(t.proc.pid, unix.SIGKILL)
+		t.dead = true
+		t.leave()
+		return
+	}
+	if t.Attach() == nil {
+		t.exitThread()
+	}
+	t.dead = true
+	t.leave()
+}

@@ -1,0 +1,258 @@
+package task
+
+import (
+	"sync"
+	"time"
+
+	"sentinel/internal/abi/linux"
+	"sentinel/internal/platform"
+	"sentinel/internal/signal"
+	"sentinel/internal/usermem"
+)
+
+// CloneArgs are those of clone3(2).
+type CloneArgs struct {
+	Flags      uint64
+	PIDFD      uint64 // where to store the pidfd
+	ChildTID   uint64
+	ParentTID  uint64
+	ExitSignal int
+	Stack      uint64 // initial stack pointer; 0: the parent's
+	TLS        uint64
+	SetTID     []int32
+}
+
+// Flags that make new name spaces, which the guest gets none of.
+const cloneNamespaces = linux.CLONE_NEWNS | linux.CLONE_NEWUTS | linux.CLONE_NEWIPC | linux.CLONE_NEWUSER |
+	linux.CLONE_NEWPID | linux.CLONE_NEWNET | linux.CLONE_NEWCGROUP | linux.CLONE_NEWTIME
+
+// Clone implements clone(2), clone3(2), fork(2) and vfork(2)
+// (copy_process in kernel/fork.c). newPIDFD installs a pidfd for the child.
+func (t *Task) Clone(a CloneArgs, newPIDFD func(g *ThreadGroup) (int32, error)) (uint64, error) {
+	k := t.k
+	fl := a.Flags
+	has := func(f uint64) bool { return fl&f != 0 }
+	switch {
+	case has(linux.CLONE_NEWNS) && has(linux.CLONE_FS),
+		has(linux.CLONE_THREAD) && !has(linux.CLONE_SIGHAND),
+		has(linux.CLONE_SIGHAND) && !has(linux.CLONE_VM),
+		has(linux.CLONE_PIDFD) && has(linux.CLONE_DETACHED),
+		has(linux.CLONE_SIGHAND) && has(linux.CLONE_CLEAR_SIGHAND),
+		has(linux.CLONE_THREAD) && a.ExitSignal != 0 && a.ExitSignal != signal.SIGCHLD && false:
+		return 0, linux.EINVAL
+	case has(cloneNamespaces):
+		k.LogRefused(t, "clone of a name space")
+		return 0, linux.EPERM
+	case has(linux.CLONE_PARENT) && t.tg == k.initGroup():
+		return 0, linux.EINVAL
+	case a.ExitSignal != 0 && !signal.Valid(a.ExitSignal):
+		return 0, linux.EINVAL
+	case len(a.SetTID) > 0:
+		return 0, linux.EPERM
+	}
+	thread := has(linux.CLONE_THREAD)
+	vm := has(linux.CLONE_VM)
+
+	k.mu.Lock()
+	if t.dying || t.tg.exiting {
+		k.mu.Unlock()
+		return 0, linux.ERESTARTNOINTR
+	}
+	if !thread && uint64(len(k.groups)) >= t.tg.limits[linux.RLIMIT_NPROC].Cur && t.Cred().UID != 0 {
+		k.mu.Unlock()
+		return 0, linux.EAGAIN
+	}
+	tid, err := k.allocPID()
+	if err != nil {
+		k.mu.Unlock()
+		return 0, err
+	}
+	// Reserve the id.
+	c := &Task{k: k, tid: tid, wake: make(chan struct{}, 1), start: time.Now(), comm: t.comm}
+	k.tasks[tid] = c
+	k.mu.Unlock()
+	fail := func(err error) (uint64, error) {
+		k.mu.Lock()
+		delete(k.tasks, tid)
+		k.mu.Unlock()
+		return 0, err
+	}
+
+	pa := platform.CloneArgs{SameMemory: vm, SameProcess: thread}
+	if has(linux.CLONE_CHILD_CLEARTID) {
+		pa.ClearTID = a.ChildTID
+	}
+	th, err := t.th.Clone(pa)
+	if err != nil {
+		return fail(err)
+	}
+	cr := th.Regs()
+	*cr = *t.th.Regs()
+	cr.SetReturn(0)
+	if a.Stack != 0 {
+		cr.SetSP(a.Stack)
+	}
+	if has(linux.CLONE_SETTLS) {
+		cr.SetTLS(a.TLS)
+	}
+	c.th = th
+	if vm {
+		m := t.mm.Load()
+		m.AddUser()
+		c.mm.Store(m)
+	} else {
+		c.mm.Store(t.mm.Load().Fork(th.AddressSpace()))
+	}
+	if has(linux.CLONE_FILES) {
+		f := t.FDs()
+		f.AddUser()
+		c.fds.Store(f)
+	}
+	if has(linux.CLONE_FS) {
+		f := t.FS()
+		f.AddUser()
+		c.fs.Store(f)
+	} else {
+		c.fs.Store(t.FS().Fork())
+	}
+	c.cred.Store(t.cred.Load())
+	if vm && !has(linux.CLONE_VFORK) {
+		// The alternate stack is not inherited by what shares memory.
+		c.altStack = altStack{flags: ssDisable}
+	} else {
+		c.altStack = t.altStack
+	}
+	if c.altStack == (altStack{}) {
+		c.altStack.flags = ssDisable
+	}
+	c.dumpable.Store(t.dumpable.Load())
+	c.personality.Store(t.personality.Load())
+	c.timerSlack.Store(t.timerSlack.Load())
+	c.affinity = t.affinity
+
+	var vforked chan struct{}
+	if has(linux.CLONE_VFORK) {
+		vforked = make(chan struct{})
+		c.vforkDone = vforked
+	}
+	k.mu.Lock()
+	c.mask, c.niceValue = t.mask, t.niceValue
+	if t.hasSaved {
+		c.mask = t.savedMask
+	}
+	if !thread {
+		g := &ThreadGroup{
+			k: k, pid: tid, leader: c, children: map[*ThreadGroup]struct{}{}, exitSignal: a.ExitSignal,
+			limits: t.tg.limits, start: c.start, oomScoreAdj: t.tg.oomScoreAdj, tty: t.tg.tty,
+		}
+		g.stopCond = sync.NewCond(&k.mu)
+		g.parent, g.parentTask = t.tg, t
+		if has(linux.CLONE_PARENT) {
+			g.parent, g.exitSignal = t.tg.parent, t.tg.exitSignal
+		}
+		if has(linux.CLONE_SIGHAND) {
+			g.actions = t.tg.actions
+			g.actions.refs++
+		} else {
+			g.actions = t.tg.actions.fork()
+			if has(linux.CLONE_CLEAR_SIGHAND) {
+				g.actions.execReset()
+			}
+		}
+		c.tg = g
+	} else {
+		c.tg = t.tg
+	}
+	k.mu.Unlock()
+	if !has(linux.CLONE_FILES) {
+		c.fds.Store(t.FDs().Fork(func() uint64 { return c.tg.Limit(linux.RLIMIT_NOFILE).Cur }))
+	}
+	c.refreshCtx()
+
+	if has(linux.CLONE_PIDFD) {
+		fd, err := newPIDFD(c.tg)
+		if err == nil {
+			v := uint32(fd)
+			if err = usermem.CopyOutObject(t.Mem(), a.PIDFD, &v); err != nil {
+				t.FDs().Close(&t.ctx, fd)
+			}
+		}
+		if err != nil {
+			c.abandon()
+			return fail(err)
+		}
+	}
+	v := uint32(tid)
+	if has(linux.CLONE_PARENT_SETTID) {
+		usermem.CopyOutObject(t.Mem(), a.ParentTID, &v)
+	}
+	if has(linux.CLONE_CHILD_SETTID) {
+		usermem.CopyOutObject(c.Mem(), a.ChildTID, &v)
+	}
+
+	k.mu.Lock()
+	if t.dying || t.tg.exiting || t.tg.execing != nil && thread {
+		k.mu.Unlock()
+		c.abandon()
+		return fail(linux.ERESTARTNOINTR)
+	}
+	g := c.tg
+	if !thread {
+		k.groups[tid] = g
+		if g.parent != nil {
+			g.parent.children[g] = struct{}{}
+		}
+		k.joinGroup(g, t.tg.pgrp)
+	}
+	g.tasks = append(g.tasks, c)
+	if g.stopSig != 0 {
+		c.attention.Store(true)
+	}
+	k.forks.Add(1)
+	k.goroutines.Add(1)
+	k.mu.Unlock()
+	go c.run()
+
+	if vforked != nil {
+		t.waitVfork(vforked)
+	}
+	return uint64(tid), nil
+}
+
+// waitVfork sleeps until the child has executed a program or ended. Only death
+// interrupts it (wait_for_vfork_done, TASK_KILLABLE).
+func (t *Task) waitVfork(done <-chan struct{}) {
+	for {
+		select {
+		case <-done:
+			return
+		case <-t.wake:
+			t.k.mu.Lock()
+			dying := t.dying
+			t.k.mu.Unlock()
+			if dying {
+				return
+			}
+		}
+	}
+}
+
+// abandon undoes a clone whose child never ran.
+func (c *Task) abandon() {
+	if f := c.fds.Swap(nil); f != nil {
+		f.Release(&c.ctx)
+	}
+	if f := c.fs.Swap(nil); f != nil {
+		f.Release()
+	}
+	if m := c.mm.Swap(nil); m != nil {
+		m.DecUser()
+	}
+	c.th.Abandon()
+}
+
+func (k *Kernel) initGroup() *ThreadGroup {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.init
+}
