@@ -101,7 +101,7 @@ func (s *scratch) native(t *testing.T, c command) result {
 		argv = append([]string{"unshare", "-m", "--propagation", "private", "/bin/sh", "-ec", inOverlay, s.work}, argv...)
 	}
 	r := s.run(t, argv, c)
-	for _, pid := range leftProcesses() {
+	for _, pid := range waitForNone() {
 		t.Errorf("the native run left process %d: %s", pid, describe(pid))
 		syscall.Kill(pid, syscall.SIGKILL)
 	}

@@ -23,15 +23,7 @@ func (s *scratch) leavesNothing(t *testing.T, do func()) {
 	t.Helper()
 	files, mounts, names := s.files(), mountinfo(), sharedNames()
 	do()
-	// A killed guest process may need a moment to be torn down.
-	var left []int
-	for range 40 {
-		if left = leftProcesses(); len(left) == 0 {
-			break
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	for _, pid := range left {
+	for _, pid := range waitForNone() {
 		t.Errorf("process %d is left: %s", pid, describe(pid))
 		syscall.Kill(pid, syscall.SIGKILL)
 	}
@@ -44,6 +36,17 @@ func (s *scratch) leavesNothing(t *testing.T, do func()) {
 	for _, change := range changes(names, sharedNames()) {
 		t.Errorf("something is left on the host: %s", change)
 	}
+}
+
+// waitForNone gives what ends by itself a moment for that, and lists the rest.
+func waitForNone() (left []int) {
+	for range 40 {
+		if left = leftProcesses(); len(left) == 0 {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	return left
 }
 
 // leftProcesses are our living descendants. As this test is a subreaper, what

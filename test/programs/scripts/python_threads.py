@@ -55,7 +55,7 @@ print(os.read(r, 10)); t.join()
 ids = {threading.get_native_id()}
 t = threading.Thread(target=lambda: ids.add(threading.get_native_id()))
 t.start(); t.join()
-print("ids", len(ids), os.getpid() in ids, len(os.listdir("/proc/self/task")))
+print("ids", len(ids), os.getpid() in ids, len(os.listdir("/proc/self/task")) in (1, 2))
 deep = []
 threading.stack_size(1 << 20)
 def down(n):
@@ -63,6 +63,7 @@ def down(n):
 t = threading.Thread(target=lambda: deep.append(down(900)))
 t.start(); t.join()
 print(deep)
+sys.stdout.flush()
 if os.fork() == 0:
     print("child has", threading.active_count(), flush=True)
     os._exit(0)

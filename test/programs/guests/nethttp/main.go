@@ -64,7 +64,8 @@ func run() error {
 	answer.Body.Close()
 	fmt.Println("echo", len(back), bytes.Equal(big, back), err)
 
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	http.DefaultClient.CloseIdleConnections()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	if err := server.Shutdown(ctx); err != nil {
 		return err
