@@ -27,6 +27,9 @@ type FS struct {
 	lastIno  atomic.Uint64
 	boot     vfs.Timespec
 	root     vfs.DirInode
+	// FileSize is what stat tells of regular files, whose length is not known
+	// before they are read.
+	FileSize int64
 }
 
 // dynamicIno is where the inode numbers of Dynamic nodes begin, which are
@@ -118,8 +121,13 @@ func (n *Node) InodeNumber() uint64 { return n.ino }
 func (n *Node) Attr() (vfs.Attr, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	size := int64(0)
+	if n.mode&linux.S_IFMT == linux.S_IFREG {
+		size = n.fs.FileSize
+	}
 	return vfs.Attr{
-		Ino: n.ino, Mode: n.mode, Nlink: n.nlink, UID: n.uid, GID: n.gid,
+		Size: size,
+		Ino:  n.ino, Mode: n.mode, Nlink: n.nlink, UID: n.uid, GID: n.gid,
 		DevMinor: n.fs.devMinor, RdevMajor: n.rmaj, RdevMinor: n.rmin, Blksize: 4096,
 		Atime: n.atime, Mtime: n.mtime, Ctime: n.ctime, Btime: n.ctime,
 	}, nil
