@@ -11,7 +11,7 @@ type Lower interface {
 	// linux.E2BIG if there are more than limit, unless that is negative.
 	List(limit int) ([]LowerEntry, error)
 	// Readable reports whether the object can surely be opened.
-	Readable(a *vfs.Attr) bool
+	Readable() bool
 	// Acquire returns a host descriptor of a regular file for reading, which
 	// is valid until Release.
 	Acquire() (int, error)

@@ -22,7 +22,7 @@ type dirFile struct {
 func (d *Dir) Open(_ *vfs.Context, _ *vfs.Dentry, _ uint32) (vfs.FileOps, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.lower != nil && !d.listed && !d.lower.Readable(&d.attr) {
+	if d.lower != nil && !d.listed && !d.lower.Readable() {
 		if err := d.load(-1); err != nil {
 			return nil, err
 		}

@@ -88,7 +88,7 @@ func (r *Regular) Open(_ *vfs.Context, _ *vfs.Dentry, flags uint32) (vfs.FileOps
 	}
 	if r.lower != nil {
 		r.mu.RLock()
-		check := r.c.form == formLower && !r.lower.Readable(&r.attr)
+		check := r.c.form == formLower && !r.lower.Readable()
 		r.mu.RUnlock()
 		if check {
 			if _, err := r.pin(); err != nil {

@@ -1,0 +1,234 @@
+package overlay
+
+import (
+	"slices"
+	"strings"
+
+	"sentinel/internal/abi/linux"
+	"sentinel/internal/fs/mem"
+	"sentinel/internal/host"
+	"sentinel/internal/vfs"
+)
+
+// object is one object of the lower layer, known by its place there, which is
+// for good. It implements mem.Lower.
+type object struct {
+	t        *tree
+	parent   *object // nil for the root
+	name     string
+	dev      uint64
+	typ      uint32
+	readable bool
+	rootFD   int
+	fd       host.CachedFD // O_PATH of a directory, O_RDONLY of a file
+}
+
+func (o *object) fill(s *host.Stat) {
+	o.dev, o.typ = s.Dev(), s.Mode&linux.S_IFMT
+	o.readable = s.Mode&0o444 == 0o444 || s.UID == o.t.euid && s.Mode&0o400 != 0
+}
+
+func (t *tree) attr(s *host.Stat) *mem.LowerAttr {
+	return &mem.LowerAttr{
+		Attr: vfs.Attr{
+			Ino: t.ino(s.Dev(), s.Ino), Mode: s.Mode, Nlink: s.Nlink, UID: s.UID, GID: s.GID,
+			RdevMajor: s.RdevMajor, RdevMinor: s.RdevMinor,
+			Size: s.Size, Blksize: s.Blksize, Blocks: s.Blocks,
+			Atime: vfs.Timespec(s.Atime), Mtime: vfs.Timespec(s.Mtime), Ctime: vfs.Timespec(s.Ctime), Btime: vfs.Timespec(s.Btime),
+		},
+		HostDev: s.Dev(), HostIno: s.Ino,
+	}
+}
+
+// maxPath is the longest path that is handed to the host in one piece.
+const maxPath = 4000
+
+// path returns o's path from the root.
+func (o *object) path() string {
+	n := 0
+	for p := o; p.parent != nil; p = p.parent {
+		n += len(p.name) + 1
+	}
+	b := make([]byte, n)
+	for p := o; p.parent != nil; p = p.parent {
+		n -= len(p.name) + 1
+		copy(b[n:], p.name)
+		b[n+len(p.name)] = '/'
+	}
+	return string(b[:max(len(b)-1, 0)])
+}
+
+// acquireDir returns an O_PATH descriptor of a directory until releaseDir.
+func (o *object) acquireDir() (int, error) {
+	if o.parent == nil {
+		return o.rootFD, nil
+	}
+	return o.t.fds.Acquire(&o.fd, func() (int, error) {
+		const flags = linux.O_PATH | linux.O_DIRECTORY
+		if path := o.path(); len(path) <= maxPath {
+			fd, err := host.OpenBeneath(o.t.root.rootFD, path, flags, 0)
+			return fd, lost(err)
+		}
+		parent, err := o.parent.acquireDir()
+		if err != nil {
+			return -1, err
+		}
+		defer o.parent.releaseDir()
+		fd, err := host.OpenBeneath(parent, o.name, flags, 0)
+		return fd, lost(err)
+	})
+}
+
+func (o *object) releaseDir() {
+	if o.parent != nil {
+		o.t.fds.Release(&o.fd)
+	}
+}
+
+// Lookup implements mem.Lower.
+func (o *object) Lookup(name string) (mem.Lower, *mem.LowerAttr, error) {
+	if name == "" || name == "." || name == ".." || strings.Contains(name, "/") {
+		return nil, nil, linux.ENOENT
+	}
+	fd, err := o.acquireDir()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer o.releaseDir()
+	s, err := host.StatAt(fd, name)
+	if err != nil {
+		return nil, nil, lost(err)
+	}
+	child := &object{t: o.t, parent: o, name: strings.Clone(name)}
+	child.fill(&s)
+	return child, o.t.attr(&s), nil
+}
+
+// List implements mem.Lower.
+func (o *object) List(limit int) ([]mem.LowerEntry, error) {
+	dir, err := o.acquireDir()
+	if err != nil {
+		return nil, err
+	}
+	defer o.releaseDir()
+	fd, err := host.OpenBeneath(dir, ".", linux.O_RDONLY|linux.O_DIRECTORY, 0)
+	if err != nil {
+		return nil, lost(err)
+	}
+	defer host.Close(fd)
+	// The names share one string.
+	type span struct {
+		end int
+		ino uint64
+		typ uint8
+	}
+	var names []byte
+	var spans []span
+	buf := make([]byte, 32<<10)
+	for more := true; more; {
+		more, err = host.Getdents(fd, buf, func(d *host.Dirent) {
+			if string(d.Name) == "." || string(d.Name) == ".." {
+				return
+			}
+			names = append(names, d.Name...)
+			spans = append(spans, span{len(names), d.Ino, d.Type})
+		})
+		if err != nil {
+			return nil, err
+		}
+		if limit >= 0 && len(spans) > limit {
+			return nil, linux.E2BIG
+		}
+	}
+	all, start := string(names), 0
+	list := make([]mem.LowerEntry, len(spans))
+	for i, s := range spans {
+		list[i] = mem.LowerEntry{Name: all[start:s.end], Ino: o.t.ino(o.dev, s.ino), Type: s.typ}
+		start = s.end
+		if s.typ == linux.DT_UNKNOWN {
+			if st, err := host.StatAt(fd, list[i].Name); err == nil {
+				list[i].Type = uint8(st.Mode >> 12)
+			}
+		}
+	}
+	slices.SortFunc(list, func(a, b mem.LowerEntry) int { return strings.Compare(a.Name, b.Name) })
+	return list, nil
+}
+
+// Readable implements mem.Lower.
+func (o *object) Readable() bool { return o.readable }
+
+// Acquire implements mem.Lower.
+func (o *object) Acquire() (int, error) {
+	return o.t.fds.Acquire(&o.fd, func() (int, error) {
+		dir, err := o.parent.acquireDir()
+		if err != nil {
+			return -1, err
+		}
+		defer o.parent.releaseDir()
+		// Should the host have put a FIFO or a terminal there, it must not
+		// hold us up. O_NOATIME is permitted to the owner.
+		flags := linux.O_RDONLY | linux.O_NONBLOCK | linux.O_NOCTTY
+		fd, err := host.OpenBeneath(dir, o.name, flags|linux.O_NOATIME, 0)
+		if err == linux.EPERM {
+			fd, err = host.OpenBeneath(dir, o.name, flags, 0)
+		}
+		return fd, lost(err)
+	})
+}
+
+// Release implements mem.Lower.
+func (o *object) Release() { o.t.fds.Release(&o.fd) }
+
+// Readlink implements mem.Lower.
+func (o *object) Readlink() (string, error) {
+	dir, err := o.parent.acquireDir()
+	if err != nil {
+		return "", err
+	}
+	defer o.parent.releaseDir()
+	s, err := host.Readlink(dir, o.name)
+	return s, lost(err)
+}
+
+// Xattrs implements mem.Lower. Attributes that only the host's kernel gives a
+// meaning to, such as security labels and access lists, are not shown.
+func (o *object) Xattrs() (map[string][]byte, error) {
+	var fd int
+	var err error
+	switch o.typ {
+	case linux.S_IFREG:
+		if fd, err = o.Acquire(); err != nil {
+			return nil, err
+		}
+		defer o.Release()
+	case linux.S_IFDIR:
+		dir, err := o.acquireDir()
+		if err != nil {
+			return nil, err
+		}
+		defer o.releaseDir()
+		if fd, err = host.OpenBeneath(dir, ".", linux.O_RDONLY|linux.O_DIRECTORY, 0); err != nil {
+			return nil, lost(err)
+		}
+		defer host.Close(fd)
+	default:
+		return nil, nil
+	}
+	names, err := host.Listxattr(fd)
+	if err != nil || len(names) == 0 {
+		if err == linux.EOPNOTSUPP {
+			err = nil
+		}
+		return nil, err
+	}
+	m := make(map[string][]byte)
+	for _, n := range names {
+		if strings.HasPrefix(n, "user.") || n == "security.capability" {
+			if v, err := host.Getxattr(fd, n); err == nil {
+				m[n] = v
+			}
+		}
+	}
+	return m, nil
+}

@@ -1,0 +1,105 @@
+// Package overlay is the file system of a sandbox's root: a directory tree of
+// the host, read only, under a layer of changes in memory. The upper layer and
+// the union of both are package mem's; this package is the lower layer.
+//
+// The tree is taken not to change while the sandbox runs, so that what was once
+// looked up costs no host call again. It is reached through one descriptor:
+// directories are opened beneath it by openat2 without following any symbolic
+// link, and everything else by a single name in such a directory. Descriptors
+// live in a bounded cache and are opened again by path.
+//
+// Differences from a plain file system: a mapping that cannot be written keeps
+// showing the lower file after a copy-up, and a shared mapping may outgrow the
+// size limit until the file is looked at again.
+package overlay
+
+import (
+	"sync"
+
+	"sentinel/internal/abi/linux"
+	"sentinel/internal/fs/mem"
+	"sentinel/internal/host"
+)
+
+// idleFDs is how many unused descriptors are kept: few enough for the table of
+// a small sandbox to stay below 64.
+const idleFDs = 24
+
+// tree is the lower layer.
+type tree struct {
+	root *object
+	fds  *host.FDCache
+	euid uint32
+
+	mu   sync.Mutex
+	devs map[uint64]uint64 // host file systems other than the root's, numbered
+	big  map[[2]uint64]uint64
+}
+
+// New makes the file system over the directory rootFD, which it takes over and
+// which may be an O_PATH descriptor. o says the rest; Lower is filled in.
+func New(rootFD int, o mem.Options) (*mem.FS, error) {
+	s, err := host.StatAt(rootFD, "")
+	if err != nil {
+		return nil, err
+	}
+	if s.Mode&linux.S_IFMT != linux.S_IFDIR {
+		return nil, linux.ENOTDIR
+	}
+	t := &tree{fds: host.NewFDCache(idleFDs), euid: uint32(host.Geteuid())}
+	t.root = &object{t: t, rootFD: rootFD}
+	t.root.fill(&s)
+	if o.Name == "" {
+		o.Name, o.Magic = "overlay", linux.OVERLAYFS_SUPER_MAGIC
+	}
+	o.Lower, o.LowerAttr = t.root, t.attr(&s)
+	return mem.New(o), nil
+}
+
+// The inode numbers below inoLimit stand for themselves on the root's own file
+// system. Those of others get the file system's number above.
+const (
+	inoLimit = 1 << 47
+	devShift = 48
+)
+
+// ino returns the number that is shown for a host inode. All of the tree is on
+// one device for the guest, so that the numbers must differ.
+func (t *tree) ino(dev, ino uint64) uint64 {
+	if dev == t.root.dev && ino < inoLimit {
+		return ino
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if ino < inoLimit {
+		n, ok := t.devs[dev]
+		if !ok {
+			if t.devs == nil {
+				t.devs = make(map[uint64]uint64)
+			}
+			n = uint64(len(t.devs) + 1)
+			t.devs[dev] = n
+		}
+		if n < 1<<15 {
+			return n<<devShift | ino
+		}
+	}
+	n, ok := t.big[[2]uint64{dev, ino}]
+	if !ok {
+		if t.big == nil {
+			t.big = make(map[[2]uint64]uint64)
+		}
+		n = 1<<63 | uint64(len(t.big))
+		t.big[[2]uint64{dev, ino}] = n
+	}
+	return n
+}
+
+// lost turns errors that mean that the host changed the tree into a plain one.
+func lost(err error) error {
+	switch err {
+	case linux.ELOOP, linux.EXDEV, linux.ENOTDIR, linux.ESTALE, linux.EAGAIN:
+		return linux.ENOENT
+	}
+	return err
+}
