@@ -5,8 +5,8 @@
 // instance: no thread is blocked, and nothing runs while nothing happens. It
 // starts with the first Watch and lives as long as the process.
 //
-// Lock order: poller.mu is a leaf but for the waiter queues that are notified
-// with it held.
+// poller.mu is a leaf. A queue may get one more notification shortly after its
+// watch was stopped.
 package hostpoll
 
 import (
@@ -61,7 +61,16 @@ func start() error {
 	return nil
 }
 
-var events [64]host.EpollEvent // of drain, which runs on one goroutine
+type notice struct {
+	q      *waiter.Queue
+	events waiter.Mask
+}
+
+// Scratch of drain, which runs on one goroutine.
+var (
+	events [64]host.EpollEvent
+	due    []notice
+)
 
 // drain delivers what is pending. It returns false to be called again after
 // the next edge.
@@ -71,13 +80,21 @@ func drain(fd uintptr) bool {
 		if err != nil {
 			return true
 		}
+		// Waiters may hold locks of their own while they call Watch, so none
+		// is told with poller.mu held.
+		told := due[:0]
 		poller.mu.Lock()
 		for i := range events[:n] {
 			for w := poller.watches[events[i].Fd]; w != nil; w = w.next {
-				w.q.Notify(waiter.Mask(events[i].Events) & waiter.All)
+				told = append(told, notice{w.q, waiter.Mask(events[i].Events) & waiter.All})
 			}
 		}
 		poller.mu.Unlock()
+		for i := range told {
+			told[i].q.Notify(told[i].events)
+			told[i].q = nil
+		}
+		due = told
 		if n < len(events) {
 			return false
 		}

@@ -36,6 +36,9 @@ type Socket struct {
 	embryo atomic.Bool            // not accepted yet
 	wmem   atomic.Int64           // charge of messages sent and not read
 	rx     queue
+	// nPending is len(pending), for Readiness, which takes no st.mu because
+	// waiters are notified with it held.
+	nPending atomic.Int32
 
 	// Guarded by st.mu.
 	closed   bool
@@ -304,6 +307,7 @@ func (s *Socket) knock(c *vfs.Context, t *Socket) error {
 	e.state.Store(connected)
 	s.state.Store(connected)
 	t.pending = append(t.pending, e)
+	t.nPending.Add(1)
 	st.sockets[e] = struct{}{}
 	st.mu.Unlock()
 	t.Queue.Notify(waiter.Readable)
@@ -331,6 +335,7 @@ func (s *Socket) Accept(c *vfs.Context, peer *sock.Addr) (sock.Socket, error) {
 	e := s.pending[0]
 	s.pending[0] = nil
 	s.pending = s.pending[1:]
+	s.nPending.Add(-1)
 	s.unblockKnocking()
 	e.embryo.Store(false)
 	e.parent = nil
@@ -414,6 +419,7 @@ func (s *Socket) Close() {
 	s.shut.Store(shutRecv | shutSend)
 	pending := s.pending
 	s.pending = nil
+	s.nPending.Store(0)
 	s.unblockKnocking()
 	p := s.peer.Load()
 	s.rx.mu.Lock()
@@ -463,11 +469,9 @@ func (s *Socket) Readiness(mask waiter.Mask) waiter.Mask {
 		got |= waiter.RdHup | waiter.Readable
 	}
 	if s.state.Load() == listening {
-		s.st.mu.Lock()
-		if len(s.pending) > 0 {
+		if s.nPending.Load() > 0 {
 			got |= waiter.Readable
 		}
-		s.st.mu.Unlock()
 		return got & (mask | waiter.Err | waiter.Hup)
 	}
 	if s.state.Load() == idle && s.Type != linux.SOCK_DGRAM {
@@ -588,6 +592,9 @@ func (s *Socket) Ioctl(c *vfs.Context, cmd uint32, arg uint64) (uint64, error) {
 		return 0, sock.PutUserInt(c, arg, n)
 	case linux.SIOCATMARK:
 		return 0, sock.PutUserInt(c, arg, 0)
+	}
+	if ok, err := s.st.ifs.Ioctl(c, cmd, arg); ok {
+		return 0, err
 	}
 	return 0, linux.ENOTTY
 }

@@ -9,7 +9,8 @@
 //	Stack.mu     names, states and peers
 //	queue.mu     one socket's received data
 //
-// Waiters are notified with no queue.mu held.
+// Waiters are notified with no queue.mu held, but some with Stack.mu, which
+// Readiness therefore does not take.
 package unix
 
 import (
@@ -19,6 +20,7 @@ import (
 	"sentinel/internal/abi/linux"
 	"sentinel/internal/cred"
 	"sentinel/internal/sock"
+	"sentinel/internal/sock/netif"
 	"sentinel/internal/vfs"
 )
 
@@ -35,6 +37,7 @@ type Paths interface {
 // Stack is the AF_UNIX world of one sandbox.
 type Stack struct {
 	paths Paths
+	ifs   *netif.List // for the device ioctls that every socket answers
 
 	mu       sync.Mutex
 	abstract map[string]*Socket
@@ -48,9 +51,9 @@ type Stack struct {
 }
 
 // New returns an empty stack.
-func New(p Paths) *Stack {
+func New(p Paths, ifs *netif.List) *Stack {
 	return &Stack{
-		paths: p, abstract: map[string]*Socket{}, bound: map[vfs.Inode]*Socket{},
+		paths: p, ifs: ifs, abstract: map[string]*Socket{}, bound: map[vfs.Inode]*Socket{},
 		sockets: map[*Socket]struct{}{}, inflight: map[*Socket]*flight{},
 	}
 }

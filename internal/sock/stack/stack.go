@@ -1,0 +1,113 @@
+// Package stack puts the protocol families of a sandbox together.
+package stack
+
+import (
+	"sentinel/internal/abi/linux"
+	"sentinel/internal/sock"
+	"sentinel/internal/sock/inet"
+	"sentinel/internal/sock/loopback"
+	"sentinel/internal/sock/netif"
+	"sentinel/internal/sock/netlink"
+	"sentinel/internal/sock/unix"
+	"sentinel/internal/vfs"
+)
+
+// internet is what inet and loopback have in common.
+type internet interface {
+	Socket(c *vfs.Context, family, typ, protocol int) (sock.Socket, error)
+	Rows(protocol, family int) []inet.Row
+}
+
+// Stack implements sock.Stack.
+type Stack struct {
+	ifs     *netif.List
+	unix    *unix.Stack
+	netlink *netlink.Stack
+	inet    internet
+}
+
+// New returns the network of a sandbox: the host's, or the loopback interface
+// alone, inside the kernel. paths gives AF_UNIX sockets their names in the
+// file system.
+func New(host bool, paths unix.Paths) *Stack {
+	st := &Stack{}
+	if host {
+		st.ifs = netif.Host()
+		st.inet = inet.New(st.ifs)
+	} else {
+		st.ifs = netif.Loopback()
+		st.inet = loopback.New(st.ifs)
+	}
+	st.unix = unix.New(paths, st.ifs)
+	st.netlink = netlink.New(st.ifs)
+	return st
+}
+
+// Socket implements sock.Stack.
+func (st *Stack) Socket(c *vfs.Context, family, typ, protocol int) (sock.Socket, error) {
+	switch family {
+	case linux.AF_UNIX:
+		s, err := st.unix.Socket(c, typ, protocol)
+		if err != nil {
+			return nil, err
+		}
+		return s, nil
+	case linux.AF_INET, linux.AF_INET6:
+		return st.inet.Socket(c, family, typ, protocol)
+	case linux.AF_NETLINK:
+		return st.netlink.Socket(c, typ, protocol)
+	case linux.AF_PACKET:
+		return nil, linux.EPERM
+	}
+	return nil, linux.EAFNOSUPPORT
+}
+
+// SocketPair implements sock.Stack.
+func (st *Stack) SocketPair(c *vfs.Context, family, typ, protocol int) (a, b sock.Socket, err error) {
+	if family == linux.AF_UNIX {
+		x, y, err := st.unix.SocketPair(c, typ, protocol)
+		if err != nil {
+			return nil, nil, err
+		}
+		return x, y, nil
+	}
+	s, err := st.Socket(c, family, typ, protocol)
+	if err != nil {
+		return nil, nil, err
+	}
+	s.Close()
+	return nil, nil, linux.EOPNOTSUPP
+}
+
+var procNames = [...]string{"dev", "if_inet6", "route", "tcp", "tcp6", "udp", "udp6", "unix"}
+
+// ProcNetNames implements sock.Stack.
+func (st *Stack) ProcNetNames() []string { return procNames[:] }
+
+// ProcNet implements sock.Stack.
+func (st *Stack) ProcNet(name string) (string, bool) {
+	rows := func(protocol, family int) (string, bool) {
+		return inet.ProcText(protocol, family, st.inet.Rows(protocol, family)), true
+	}
+	switch name {
+	case "tcp":
+		return rows(inet.TCP, linux.AF_INET)
+	case "tcp6":
+		return rows(inet.TCP, linux.AF_INET6)
+	case "udp":
+		return rows(inet.UDP, linux.AF_INET)
+	case "udp6":
+		return rows(inet.UDP, linux.AF_INET6)
+	case "unix":
+		return st.unix.ProcText(), true
+	case "dev":
+		return st.ifs.ProcDev(), true
+	case "route":
+		return st.ifs.ProcRoute(), true
+	case "if_inet6":
+		return st.ifs.ProcIfInet6(), true
+	}
+	return "", false
+}
+
+var _ sock.Stack = (*Stack)(nil)
