@@ -76,16 +76,21 @@ func ChmodFD(fd int, mode uint32) error {
 	return errno(err)
 }
 
-// Omit and Now are the special nanoseconds of Utimens.
+// UtimeNow and UtimeOmit are the special nanoseconds of UtimesAt.
 const (
 	UtimeNow  = unix.UTIME_NOW
 	UtimeOmit = unix.UTIME_OMIT
 )
 
-// UtimesAt sets the times of name in dirfd without following.
+// UtimesAt sets the times of name in dirfd, or of dirfd itself if name is
+// empty, without following.
 func UtimesAt(dirfd int, name string, atime, mtime linux.Timespec) error {
 	ts := []unix.Timespec{{Sec: atime.Sec, Nsec: atime.Nsec}, {Sec: mtime.Sec, Nsec: mtime.Nsec}}
-	return errno(unix.UtimesNanoAt(dirfd, name, ts, unix.AT_SYMLINK_NOFOLLOW))
+	flags := unix.AT_SYMLINK_NOFOLLOW
+	if name == "" {
+		flags = unix.AT_EMPTY_PATH
+	}
+	return errno(unix.UtimesNanoAt(dirfd, name, ts, flags))
 }
 
 func fdPath(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }

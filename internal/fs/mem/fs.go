@@ -84,7 +84,7 @@ func New(o Options) *FS {
 	fs := &FS{opts: o, quota: NewQuota(o.Size, o.Inodes, o.Quota)}
 	fs.arena.fd = -1
 	if o.Lower != nil {
-		fs.inoBase = 1 << 47
+		fs.inoBase = host.InoLimit
 		fs.byLower = make(map[lowerKey]vfs.Inode)
 		fs.root = fs.adopt(o.Lower, o.LowerAttr).(*Dir)
 	} else {

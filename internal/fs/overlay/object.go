@@ -31,7 +31,7 @@ func (o *object) fill(s *host.Stat) {
 func (t *tree) attr(s *host.Stat) *mem.LowerAttr {
 	return &mem.LowerAttr{
 		Attr: vfs.Attr{
-			Ino: t.ino(s.Dev(), s.Ino), Mode: s.Mode, Nlink: s.Nlink, UID: s.UID, GID: s.GID,
+			Ino: t.inos.Ino(s.Dev(), s.Ino), Mode: s.Mode, Nlink: s.Nlink, UID: s.UID, GID: s.GID,
 			RdevMajor: s.RdevMajor, RdevMinor: s.RdevMinor,
 			Size: s.Size, Blksize: s.Blksize, Blocks: s.Blocks,
 			Atime: vfs.Timespec(s.Atime), Mtime: vfs.Timespec(s.Mtime), Ctime: vfs.Timespec(s.Ctime), Btime: vfs.Timespec(s.Btime),
@@ -143,7 +143,7 @@ func (o *object) List(limit int) ([]mem.LowerEntry, error) {
 	all, start := string(names), 0
 	list := make([]mem.LowerEntry, len(spans))
 	for i, s := range spans {
-		list[i] = mem.LowerEntry{Name: all[start:s.end], Ino: o.t.ino(o.dev, s.ino), Type: s.typ}
+		list[i] = mem.LowerEntry{Name: all[start:s.end], Ino: o.t.inos.Ino(o.dev, s.ino), Type: s.typ}
 		start = s.end
 		if s.typ == linux.DT_UNKNOWN {
 			if st, err := host.StatAt(fd, list[i].Name); err == nil {

@@ -14,8 +14,6 @@
 package overlay
 
 import (
-	"sync"
-
 	"sentinel/internal/abi/linux"
 	"sentinel/internal/fs/mem"
 	"sentinel/internal/host"
@@ -29,11 +27,8 @@ const idleFDs = 24
 type tree struct {
 	root *object
 	fds  *host.FDCache
+	inos *host.InoMap
 	euid uint32
-
-	mu   sync.Mutex
-	devs map[uint64]uint64 // host file systems other than the root's, numbered
-	big  map[[2]uint64]uint64
 }
 
 // New makes the file system over the directory rootFD, which it takes over and
@@ -46,7 +41,7 @@ func New(rootFD int, o mem.Options) (*mem.FS, error) {
 	if s.Mode&linux.S_IFMT != linux.S_IFDIR {
 		return nil, linux.ENOTDIR
 	}
-	t := &tree{fds: host.NewFDCache(idleFDs), euid: uint32(host.Geteuid())}
+	t := &tree{fds: host.NewFDCache(idleFDs), inos: host.NewInoMap(s.Dev()), euid: uint32(host.Geteuid())}
 	t.root = &object{t: t, rootFD: rootFD}
 	t.root.fill(&s)
 	if o.Name == "" {
@@ -54,45 +49,6 @@ func New(rootFD int, o mem.Options) (*mem.FS, error) {
 	}
 	o.Lower, o.LowerAttr = t.root, t.attr(&s)
 	return mem.New(o), nil
-}
-
-// The inode numbers below inoLimit stand for themselves on the root's own file
-// system. Those of others get the file system's number above.
-const (
-	inoLimit = 1 << 47
-	devShift = 48
-)
-
-// ino returns the number that is shown for a host inode. All of the tree is on
-// one device for the guest, so that the numbers must differ.
-func (t *tree) ino(dev, ino uint64) uint64 {
-	if dev == t.root.dev && ino < inoLimit {
-		return ino
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if ino < inoLimit {
-		n, ok := t.devs[dev]
-		if !ok {
-			if t.devs == nil {
-				t.devs = make(map[uint64]uint64)
-			}
-			n = uint64(len(t.devs) + 1)
-			t.devs[dev] = n
-		}
-		if n < 1<<15 {
-			return n<<devShift | ino
-		}
-	}
-	n, ok := t.big[[2]uint64{dev, ino}]
-	if !ok {
-		if t.big == nil {
-			t.big = make(map[[2]uint64]uint64)
-		}
-		n = 1<<63 | uint64(len(t.big))
-		t.big[[2]uint64{dev, ino}] = n
-	}
-	return n
 }
 
 // lost turns errors that mean that the host changed the tree into a plain one.
