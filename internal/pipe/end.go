@@ -15,6 +15,8 @@ type End struct {
 	// without one does not report a hang-up (f_version in fifo_open).
 	hupFrom uint32
 	quiet   bool
+	// released, if set, runs after Release.
+	released func()
 }
 
 // Of returns the pipe behind f, or nil.
@@ -112,7 +114,12 @@ func (e *End) Ioctl(c *vfs.Context, _ *vfs.File, cmd uint32, arg uint64) (uint64
 func (e *End) SetFlags(*vfs.Context, *vfs.File, uint32) error { return nil }
 
 // Release implements vfs.FileOps.
-func (e *End) Release(*vfs.File) { e.p.detach(e.read, e.write) }
+func (e *End) Release(*vfs.File) {
+	e.p.detach(e.read, e.write)
+	if e.released != nil {
+		e.released()
+	}
+}
 
 // Readiness implements waiter.Waitable, as pipe_poll.
 func (e *End) Readiness(mask waiter.Mask) waiter.Mask {

@@ -217,6 +217,31 @@ func TestFIFO(t *testing.T) {
 	}
 }
 
+func TestFIFOs(t *testing.T) {
+	c := &vfs.Context{Caller: &caller{}}
+	var s FIFOs
+	ino := &node{}
+	if _, err := s.Open(ino, c, linux.O_WRONLY|linux.O_NONBLOCK); err != linux.ENXIO {
+		t.Fatal(err)
+	}
+	r, err := s.Open(ino, c, linux.O_RDONLY|linux.O_NONBLOCK)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := s.Open(ino, c, linux.O_WRONLY)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.(*End).p != w.(*End).p {
+		t.Fatal("two buffers for one FIFO")
+	}
+	r.Release(nil)
+	w.Release(nil)
+	if len(s.m) != 0 {
+		t.Fatal("a closed FIFO is kept")
+	}
+}
+
 func TestSplice(t *testing.T) {
 	c, r1, w1 := newPipe(t, 0)
 	_, r2, w2 := newPipe(t, 0)
