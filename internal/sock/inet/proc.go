@@ -98,9 +98,15 @@ func ProcText(protocol, family int, rows []Row) string {
 		return cmp.Or(-cmp.Compare(a.State, b.State), cmp.Compare(a.Ino, b.Ino))
 	})
 	var b strings.Builder
+	width := 149 // seq_setwidth
+	if family == linux.AF_INET6 {
+		width = 0
+	} else if protocol == UDP {
+		width = 127
+	}
 	line := func(s string) {
 		b.WriteString(s)
-		for n := len(s); n < 149 && family == linux.AF_INET; n++ {
+		for n := len(s); n < width; n++ {
 			b.WriteByte(' ')
 		}
 		b.WriteByte('\n')
@@ -114,7 +120,7 @@ func ProcText(protocol, family int, rows []Row) string {
 		}
 		b.WriteByte('\n')
 	case protocol == UDP:
-		b.WriteString("   sl  local_address" + tail + " ref pointer drops             \n")
+		line("   sl  local_address" + tail + " ref pointer drops")
 	default:
 		line("  sl  local_address" + tail)
 	}
