@@ -37,7 +37,6 @@ type guest struct {
 	source       string
 	flags        []string // of the C compiler, from the marker "build: ..."
 	networks     []string // from the marker "network: ..."
-	terminal     bool
 }
 
 func guests(t *testing.T) []guest {
@@ -136,7 +135,8 @@ func build(t *testing.T, g guest) string {
 }
 
 // run executes a command in its own process group, which is killed at the
-// limit, and gives its standard output and error together.
+// limit, and gives its standard output and error together. It is an error when
+// a process of the group outlives the command.
 func run(env []string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
@@ -151,7 +151,37 @@ func run(env []string, args ...string) (string, error) {
 	if ctx.Err() != nil {
 		err = fmt.Errorf("still running after %v", limit)
 	}
+	if cmd.Process != nil && !gone(-cmd.Process.Pid) {
+		err = errors.Join(err, errors.New("left a process behind"))
+		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	}
 	return out.String(), err
+}
+
+// gone waits a little for a process group to end: its members may be dying.
+func gone(pid int) bool {
+	for range 100 {
+		if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+			return true
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return false
+}
+
+// scratch is an empty directory for a guest's files, which must be empty again
+// afterwards: a guest under Sentinel writes to memory only.
+func scratch(t *testing.T) string {
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o777|os.ModeSticky); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+			t.Errorf("left in $TMPDIR: %v %v", left, err)
+		}
+	})
+	return dir
 }
 
 func sentinel(t *testing.T) string {
@@ -204,7 +234,7 @@ func tail(s string, n int) string {
 func check(t *testing.T, g guest, prog string) {
 	var want string
 	ok := t.Run("native", func(t *testing.T) {
-		out, err := run(nil, prog)
+		out, err := run([]string{"TMPDIR=" + scratch(t)}, prog)
 		if err != nil {
 			t.Fatalf("%v\n%s", err, failures(out))
 		}
@@ -221,7 +251,8 @@ func check(t *testing.T, g guest, prog string) {
 			}
 			t.Run(name, func(t *testing.T) {
 				bin := sentinel(t)
-				args := []string{bin, "do", "--platform=" + p, "--network=" + network, "--env", "SENTINEL_TEST=1"}
+				args := []string{bin, "do", "--platform=" + p, "--network=" + network, "--env", "SENTINEL_TEST=1",
+					"--env", "TMPDIR=" + scratch(t)}
 				got, err := run(nil, append(args, "--", prog)...)
 				if err == nil && got == want {
 					return

@@ -1,4 +1,4 @@
-/* A TCP echo server, one connection at a time. usage: echo PORT */
+/* A TCP echo server, one connection at a time. usage: echo PORT [CONNECTIONS] */
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +17,7 @@ int main(int argc, char **argv)
 	}
 	puts("listening");
 	fflush(stdout);
-	for (;;) {
+	for (int left = argc > 2 ? atoi(argv[2]) : -1; left != 0; left--) {
 		int c = accept(s, NULL, NULL);
 		ssize_t n;
 		while (c >= 0 && (n = read(c, buffer, sizeof buffer)) > 0)
