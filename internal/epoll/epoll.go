@@ -89,7 +89,13 @@ func Of(f *vfs.File) *Instance {
 // Control does epoll_ctl(2) on the description target, which the guest knows
 // as fd. The caller holds a reference to it.
 func (ep *Instance) Control(op int32, target *vfs.File, fd int32, ev linux.EpollEvent) error {
-	if !pollable(target) {
+	k := key{target, fd}
+	ep.mtx.Lock()
+	defer ep.mtx.Unlock()
+	ep.mu.Lock()
+	it := ep.items[k]
+	ep.mu.Unlock()
+	if it == nil && !pollable(target) {
 		return linux.EPERM
 	}
 	inner := Of(target)
@@ -101,12 +107,6 @@ func (ep *Instance) Control(op int32, target *vfs.File, fd int32, ev linux.Epoll
 		return linux.EINVAL
 	}
 	ev.Events &^= linux.EPOLLWAKEUP
-	k := key{target, fd}
-	ep.mtx.Lock()
-	defer ep.mtx.Unlock()
-	ep.mu.Lock()
-	it := ep.items[k]
-	ep.mu.Unlock()
 	switch op {
 	case linux.EPOLL_CTL_ADD:
 		if it != nil {
@@ -403,6 +403,30 @@ func (ep *Instance) Readiness(mask waiter.Mask) waiter.Mask {
 		return mask
 	}
 	return 0
+}
+
+// Sleeper is a Waitable for one that calls Collect: of several only one is
+// woken by an event. It must call WakeNext once it sleeps no more.
+type Sleeper struct{ *Instance }
+
+// EventRegister implements waiter.Waitable.
+func (s Sleeper) EventRegister(w *waiter.Entry, mask waiter.Mask) {
+	w.Exclusive = func(m waiter.Mask) bool {
+		w.Notify(m)
+		return true
+	}
+	s.q.Register(w, mask)
+}
+
+// WakeNext wakes another sleeper if there is still something to collect, for
+// which the wake-up may have gone to one that was leaving (ep_done_scan).
+func (s Sleeper) WakeNext() {
+	s.mu.Lock()
+	left := s.ready
+	s.mu.Unlock()
+	if left > 0 {
+		s.q.Notify(waiter.Readable)
+	}
 }
 
 // EventRegister implements waiter.Waitable.

@@ -179,6 +179,25 @@ func TestExclusive(t *testing.T) {
 	expect(t, a, 1, linux.EPOLLIN)
 }
 
+func TestSleepers(t *testing.T) {
+	ep, e := New(), eventfd.New(0, 0)
+	ctl(t, ep, linux.EPOLL_CTL_ADD, e, linux.EPOLLIN|linux.EPOLLET, 1, nil)
+	s, woken := Sleeper{Of(ep)}, 0
+	for range 3 {
+		s.EventRegister(&waiter.Entry{Notify: func(waiter.Mask) { woken++ }}, waiter.In)
+	}
+	signal(e)
+	if woken != 1 {
+		t.Fatalf("%d woken", woken)
+	}
+	s.WakeNext()
+	expect(t, ep, 1, linux.EPOLLIN)
+	s.WakeNext()
+	if woken != 2 {
+		t.Fatalf("%d woken", woken)
+	}
+}
+
 func TestConcurrent(t *testing.T) {
 	ep := New()
 	var wg sync.WaitGroup
