@@ -9,9 +9,6 @@ import (
 // EpollEvent is struct epoll_event.
 type EpollEvent = unix.EpollEvent
 
-// PollFd is struct pollfd.
-type PollFd = unix.PollFd
-
 // EpollCreate makes an epoll instance that is closed on exec.
 func EpollCreate() (int, error) {
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
@@ -26,28 +23,6 @@ func EpollAdd(ep, fd int, events uint32, data int32) error {
 // EpollDel ends the watch of fd.
 func EpollDel(ep, fd int) error {
 	return errno(unix.EpollCtl(ep, unix.EPOLL_CTL_DEL, fd, nil))
-}
-
-// EpollPoll fetches events without waiting.
-func EpollPoll(ep int, evs []EpollEvent) (int, error) {
-	for {
-		n, err := unix.EpollWait(ep, evs, 0)
-		if err != unix.EINTR {
-			return n, errno(err)
-		}
-	}
-}
-
-// PollNow returns the events of fd that are so now, by poll(2) without
-// waiting.
-func PollNow(fd int, events int16) (int16, error) {
-	p := [1]unix.PollFd{{Fd: int32(fd), Events: events}}
-	for {
-		_, err := unix.Poll(p[:], 0)
-		if err != unix.EINTR {
-			return p[0].Revents, errno(err)
-		}
-	}
 }
 
 // SetNonblock sets or clears O_NONBLOCK.
