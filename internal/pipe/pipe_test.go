@@ -262,14 +262,14 @@ func TestSplice(t *testing.T) {
 		t.Fatal("tee and splice moved the wrong bytes")
 	}
 	var out bytes.Buffer
-	if n, err := a.SpliceOut(1<<20, out.Write); n != len(msg)-4097 || err != nil || !bytes.Equal(out.Bytes(), msg[4097:]) {
+	if n, err := a.SpliceOut(make([]byte, 5001), 1<<20, out.Write); n != len(msg)-4097 || err != nil || !bytes.Equal(out.Bytes(), msg[4097:]) {
 		t.Fatal(n, err)
 	}
 	if _, err := Splice(a, b, 1); err != linux.EAGAIN {
 		t.Fatal(err)
 	}
 	in := bytes.NewReader(msg)
-	if n, err := a.SpliceIn(1<<20, in.Read); n != len(msg) || err != nil && err != io.EOF {
+	if n, err := a.SpliceIn(make([]byte, 5001), 1<<20, in.Read); n != len(msg) || err != nil && err != io.EOF {
 		t.Fatal(n, err)
 	}
 	n, _ = r1.Ops.Read(c, r1, got, 0)

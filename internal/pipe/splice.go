@@ -6,71 +6,78 @@ import (
 )
 
 // SpliceOut hands up to n bytes from the front of p to write, in pieces of at
-// most a page, and takes from p what write accepts. It stops at the first
+// most len(buf), and takes from p what write accepts. It stops at the first
 // error or short count. 0 means that p is empty and has no writer.
-func (p *Pipe) SpliceOut(n int, write func([]byte) (int, error)) (int, error) {
+func (p *Pipe) SpliceOut(buf []byte, n int, write func([]byte) (int, error)) (int, error) {
 	p.rdMu.Lock()
 	defer p.rdMu.Unlock()
 	total := 0
 	for total < n {
 		p.mu.Lock()
-		if p.empty() {
-			writers := p.writers
-			p.mu.Unlock()
+		got := p.peek(buf[:min(len(buf), n-total)])
+		writers := p.writers
+		p.mu.Unlock()
+		if got == 0 {
 			if total == 0 && writers > 0 {
 				return 0, linux.EAGAIN
 			}
 			break
 		}
-		// Writers only append behind what data covers now.
-		b := p.at(p.tail).data()
-		p.mu.Unlock()
-		b = b[:min(len(b), n-total)]
-		m, err := write(b)
-		total += p.consume(m)
+		m, err := write(buf[:got])
+		p.consume(m)
+		total += m
 		if err != nil && total == 0 {
 			return 0, err
 		}
-		if err != nil || m < len(b) {
+		if err != nil || m < got {
 			break
 		}
 	}
 	return total, nil
 }
 
-// consume drops m bytes of the first slot; p.rdMu is held.
-func (p *Pipe) consume(m int) int {
-	if m <= 0 {
-		return 0
+// peek copies from the front of p; p.mu is held.
+func (p *Pipe) peek(dst []byte) int {
+	n := 0
+	for i := p.tail; i != p.head && n < len(dst); i++ {
+		n += copy(dst[n:], p.at(i).data())
 	}
+	return n
+}
+
+// consume drops n bytes, which are there; p.rdMu is held.
+func (p *Pipe) consume(n int) {
 	p.mu.Lock()
 	wasFull := p.full()
-	s := p.at(p.tail)
-	s.off += uint16(m)
-	s.len -= uint16(m)
-	if s.len == 0 {
-		p.pop()
+	for n > 0 {
+		s := p.at(p.tail)
+		m := min(n, int(s.len))
+		s.off += uint16(m)
+		s.len -= uint16(m)
+		n -= m
+		if s.len == 0 {
+			p.pop()
+		}
 	}
 	wake := wasFull && !p.full()
 	p.mu.Unlock()
 	if wake {
 		p.q.Notify(waiter.Writable)
 	}
-	return m
 }
 
-// SpliceIn fills free buffers of p by read, up to n bytes. It stops at a short
-// count or an error. linux.EAGAIN from SpliceIn itself (not from read) is a
-// full pipe; see Full.
-func (p *Pipe) SpliceIn(n int, read func([]byte) (int, error)) (int, error) {
+// SpliceIn fills free buffers of p by read, up to n bytes, in pieces of at most
+// len(buf). It stops at a short count or an error. A full pipe is
+// linux.EAGAIN, as it may be of read; see Full.
+func (p *Pipe) SpliceIn(buf []byte, n int, read func([]byte) (int, error)) (int, error) {
 	p.wrMu.Lock()
 	defer p.wrMu.Unlock()
 	total := 0
 	for total < n {
 		p.mu.Lock()
-		readers, full := p.readers, p.full()
+		readers, room := p.readers, int(p.max-(p.head-p.tail))*pageSize
 		p.mu.Unlock()
-		if readers == 0 || full {
+		if readers == 0 || room == 0 {
 			if total > 0 {
 				break
 			}
@@ -79,17 +86,17 @@ func (p *Pipe) SpliceIn(n int, read func([]byte) (int, error)) (int, error) {
 			}
 			return 0, linux.EAGAIN
 		}
-		pg := pages.Get().(*page)
-		want := min(n-total, pageSize)
-		m, err := read(pg[:want])
-		if m > 0 {
-			p.mu.Lock()
-			p.push(slot{page: pg, len: uint16(m)})
-			p.mu.Unlock()
-			total += m
-		} else {
-			pages.Put(pg)
+		want := min(n-total, room, len(buf))
+		m, err := read(buf[:want])
+		p.mu.Lock()
+		for done := 0; done < m; {
+			pg := pages.Get().(*page)
+			k := copy(pg[:], buf[done:m])
+			p.push(slot{page: pg, len: uint16(k)})
+			done += k
 		}
+		p.mu.Unlock()
+		total += max(m, 0)
 		if err != nil && total == 0 {
 			return 0, err
 		}
