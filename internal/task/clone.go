@@ -22,8 +22,8 @@ type CloneArgs struct {
 	SetTID     []int32
 }
 
-// Flags that make new name spaces, which the guest gets none of.
-const cloneNamespaces = linux.CLONE_NEWNS | linux.CLONE_NEWUTS | linux.CLONE_NEWIPC | linux.CLONE_NEWUSER |
+// CloneNamespaces are the flags that make new name spaces, which the guest gets none of.
+const CloneNamespaces = linux.CLONE_NEWNS | linux.CLONE_NEWUTS | linux.CLONE_NEWIPC | linux.CLONE_NEWUSER |
 	linux.CLONE_NEWPID | linux.CLONE_NEWNET | linux.CLONE_NEWCGROUP | linux.CLONE_NEWTIME
 
 // Clone implements clone(2), clone3(2), fork(2) and vfork(2)
@@ -40,7 +40,7 @@ func (t *Task) Clone(a CloneArgs, newPIDFD func(g *ThreadGroup) (int32, error)) 
 		has(linux.CLONE_SIGHAND) && has(linux.CLONE_CLEAR_SIGHAND),
 		has(linux.CLONE_THREAD) && a.ExitSignal != 0 && a.ExitSignal != signal.SIGCHLD && false:
 		return 0, linux.EINVAL
-	case has(cloneNamespaces):
+	case has(CloneNamespaces):
 		k.LogRefused(t, "clone of a name space")
 		return 0, linux.EPERM
 	case has(linux.CLONE_PARENT) && t.tg == k.initGroup():
@@ -165,7 +165,9 @@ func (t *Task) Clone(a CloneArgs, newPIDFD func(g *ThreadGroup) (int32, error)) 
 	}
 	k.mu.Unlock()
 	if !has(linux.CLONE_FILES) {
-		c.fds.Store(t.FDs().Fork(func() uint64 { return c.tg.Limit(linux.RLIMIT_NOFILE).Cur }))
+		f := t.FDs().Fork()
+		f.SetLimit(func() uint64 { return c.tg.Limit(linux.RLIMIT_NOFILE).Cur })
+		c.fds.Store(f)
 	}
 	c.refreshCtx()
 
@@ -211,7 +213,7 @@ func (t *Task) Clone(a CloneArgs, newPIDFD func(g *ThreadGroup) (int32, error)) 
 	k.forks.Add(1)
 	k.goroutines.Add(1)
 	k.mu.Unlock()
-	go c.run()
+	c.k.onGuestThread(c.run)
 
 	if vforked != nil {
 		t.waitVfork(vforked)
@@ -240,10 +242,10 @@ func (t *Task) waitVfork(done <-chan struct{}) {
 // abandon undoes a clone whose child never ran.
 func (c *Task) abandon() {
 	if f := c.fds.Swap(nil); f != nil {
-		f.Release(&c.ctx)
+		f.DropUser(&c.ctx)
 	}
 	if f := c.fs.Swap(nil); f != nil {
-		f.Release()
+		f.DropUser()
 	}
 	if m := c.mm.Swap(nil); m != nil {
 		m.DecUser()

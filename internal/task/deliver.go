@@ -191,17 +191,17 @@ func (t *Task) Sigreturn() (uint64, error) {
 	fp, err := t.th.ReadFPState()
 	if err != nil {
 		t.ForceSegv()
-		return 0, keepRegs
+		return 0, KeepRegs
 	}
 	p, err := regs.PopSignal(t.Mem(), len(fp))
 	if err != nil {
 		t.ForceSegv()
-		return 0, keepRegs
+		return 0, KeepRegs
 	}
 	if p.FPState != nil {
 		if err := t.th.WriteFPState(p.FPState); err != nil {
 			t.ForceSegv()
-			return 0, keepRegs
+			return 0, KeepRegs
 		}
 	}
 	t.k.mu.Lock()
@@ -211,7 +211,7 @@ func (t *Task) Sigreturn() (uint64, error) {
 		s.Flags &^= ssOnStack
 		t.AltStack(&s)
 	}
-	return 0, keepRegs
+	return 0, KeepRegs
 }
 
 // SignalWait implements rt_sigtimedwait(2) up to its time-out; deadline is as

@@ -298,9 +298,10 @@ func (t *Task) commitExec(old platform.Thread, m *mm.MM, p *program) {
 		old.Exit()
 	}
 	if f := t.FDs(); f.Users() > 1 {
-		n := f.Fork(func() uint64 { return g.Limit(linux.RLIMIT_NOFILE).Cur })
+		n := f.Fork()
+		n.SetLimit(func() uint64 { return g.Limit(linux.RLIMIT_NOFILE).Cur })
 		t.fds.Store(n)
-		f.Release(&t.ctx)
+		f.DropUser(&t.ctx)
 	}
 	t.SetCred(p.creds)
 	t.refreshCtx()

@@ -7,7 +7,6 @@ import (
 	"sentinel/internal/abi/linux"
 	"sentinel/internal/platform"
 	"sentinel/internal/signal"
-	"sentinel/internal/tty"
 	"sentinel/internal/usermem"
 )
 
@@ -37,10 +36,10 @@ func (t *Task) exitTask() {
 		}
 	}
 	if f := t.fds.Swap(nil); f != nil {
-		f.Release(&t.ctx)
+		f.DropUser(&t.ctx)
 	}
 	if f := t.fs.Swap(nil); f != nil {
-		f.Release()
+		f.DropUser()
 	}
 	k.mu.Lock()
 	last := len(g.liveTasks(t)) == 0
@@ -85,11 +84,12 @@ func (t *Task) exitTask() {
 	status := g.status
 	ctty := g.tty
 	k.mu.Unlock()
-	if ctty != nil {
-		tty.Exit(t)
+	if ctty != nil && k.ttys != nil {
+		k.ttys.Exit(t)
 	}
 	t.traceExit(status)
 	g.stopTimers()
+	k.runExitHooks(g)
 	k.groupExited(g, t)
 }
 

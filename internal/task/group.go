@@ -33,8 +33,9 @@ func (g *ThreadGroup) EventRegister(e *waiter.Entry, m waiter.Mask) { g.events.R
 // EventUnregister implements waiter.Waitable.
 func (g *ThreadGroup) EventUnregister(e *waiter.Entry) { g.events.Unregister(e) }
 
-// SignalEvents is notified when a signal arrives for the task (signalfd).
-func (t *Task) SignalEvents() *waiter.Queue { return &t.sigEvents }
+// SignalEvents is notified when a signal arrives for the process or one of its
+// threads (signalfd).
+func (g *ThreadGroup) SignalEvents() *waiter.Queue { return &g.sigEvents }
 
 // PID returns the process id.
 func (g *ThreadGroup) PID() int32 { return g.pid }

@@ -22,6 +22,7 @@ import (
 	"sentinel/internal/platform"
 	"sentinel/internal/signal"
 	"sentinel/internal/sock"
+	"sentinel/internal/tty"
 	"sentinel/internal/vfs"
 	"sentinel/internal/waiter"
 )
@@ -65,6 +66,9 @@ type Config struct {
 	// ProtectInit spares pid 1 signals without a handler from inside, as a
 	// PID name space does.
 	ProtectInit bool
+	// ThreadOK, if not nil, reports whether the calling OS thread may run
+	// guests (jail.ThreadOK); a task that finds itself on another moves.
+	ThreadOK func() bool
 }
 
 // Kernel is one sandbox's kernel.
@@ -81,11 +85,13 @@ type Kernel struct {
 	init     *ThreadGroup
 	waiters  waiter.Queue // of childless waits; notified at each change of state
 
-	uts   utsName
-	names *mm.Names
-	start chan struct{} // closed by Go
-	extMu sync.Mutex
-	ext   map[any]any // namespaces of other packages (IPC), by key
+	uts    utsName
+	names  *mm.Names
+	ttys   *tty.System
+	start  chan struct{} // closed by Go
+	extMu  sync.Mutex
+	ext    map[any]any // namespaces of other packages (IPC), by key
+	atExit []func(*ThreadGroup)
 
 	goroutines sync.WaitGroup
 	refused    sync.Map // of program name + call
@@ -129,6 +135,20 @@ func (k *Kernel) BootTime() time.Time { return k.boot }
 // MemoryLimit returns the sandbox's memory limit in bytes, 0 for none.
 func (k *Kernel) MemoryLimit() uint64 { return k.cfg.MemoryLimit }
 
+// SetTTYs gives the kernel its terminals, before Start.
+func (k *Kernel) SetTTYs(s *tty.System) { k.ttys = s }
+
+// TTYs returns the terminals.
+func (k *Kernel) TTYs() *tty.System { return k.ttys }
+
+// Vhangup implements vhangup(2).
+func (k *Kernel) Vhangup(t *Task) error {
+	if k.ttys != nil {
+		k.ttys.Vhangup(t)
+	}
+	return nil
+}
+
 // Forks returns how many tasks were ever made.
 func (k *Kernel) Forks() uint64 { return k.forks.Load() }
 
@@ -147,6 +167,23 @@ func (k *Kernel) Ext(key any, create func() any) any {
 		k.ext[key] = v
 	}
 	return v
+}
+
+// OnGroupExit adds a function that is called as each process ends, without
+// locks (SEM_UNDO).
+func (k *Kernel) OnGroupExit(fn func(*ThreadGroup)) {
+	k.extMu.Lock()
+	k.atExit = append(k.atExit, fn)
+	k.extMu.Unlock()
+}
+
+func (k *Kernel) runExitHooks(g *ThreadGroup) {
+	k.extMu.Lock()
+	hooks := k.atExit
+	k.extMu.Unlock()
+	for _, fn := range hooks {
+		fn(g)
+	}
 }
 
 // Hostname returns the node and domain name.

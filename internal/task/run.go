@@ -9,12 +9,24 @@ import (
 	"sentinel/internal/signal"
 )
 
+// onGuestThread runs fn on a new goroutine that is locked to an OS thread which
+// may run guests.
+func (k *Kernel) onGuestThread(fn func()) {
+	go func() {
+		runtime.LockOSThread()
+		if ok := k.cfg.ThreadOK; ok != nil && !ok() {
+			// A goroutine that ends locked takes its OS thread with it.
+			k.onGuestThread(fn)
+			return
+		}
+		// The thread is the tracer of nothing when fn ends, so keep it.
+		defer runtime.UnlockOSThread()
+		fn()
+	}()
+}
+
 // run is the life of a task's goroutine.
 func (t *Task) run() {
-	// A goroutine that ends locked takes its OS thread with it; the thread is
-	// the tracer of nothing by then, so unlock and keep it.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	defer t.k.goroutines.Done()
 	if err := t.th.Attach(); err != nil {
 		t.k.cfg.Log.Error("cannot take over a guest thread", "tid", t.tid, "error", err)
@@ -77,9 +89,9 @@ func (t *Task) dispatch(nr uint64, args *[6]uint64) (uint64, error) {
 	return ret, err
 }
 
-// keepRegs is returned by handlers that have set the registers themselves
+// KeepRegs is returned by handlers that have set the registers themselves
 // (rt_sigreturn, execve).
-const keepRegs = linux.Errno(1000)
+const KeepRegs = linux.Errno(1000)
 
 // finish stores the result of a call, or notes that it is to be restarted.
 func (t *Task) finish(ret uint64, err error) {
@@ -94,7 +106,7 @@ func (t *Task) finish(ret uint64, err error) {
 		e = linux.EIO
 	}
 	switch e {
-	case keepRegs:
+	case KeepRegs:
 	case linux.ERESTARTSYS, linux.ERESTARTNOINTR, linux.ERESTARTNOHAND, linux.ERESTART_RESTARTBLOCK:
 		// attend decides, with the signals at hand.
 		t.restart = e

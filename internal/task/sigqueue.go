@@ -172,7 +172,7 @@ func (k *Kernel) sendLocked(g *ThreadGroup, t *Task, info signal.Info) error {
 		if t.wants(sig) {
 			t.interruptLocked()
 		}
-		t.sigEvents.Notify(notifyIn)
+		g.sigEvents.Notify(notifyIn)
 		return nil
 	}
 	var chosen *Task
@@ -183,8 +183,8 @@ func (k *Kernel) sendLocked(g *ThreadGroup, t *Task, info signal.Info) error {
 		if chosen == nil && !x.exited && x.wants(sig) {
 			chosen = x
 		}
-		x.sigEvents.Notify(notifyIn)
 	}
+	g.sigEvents.Notify(notifyIn)
 	if chosen != nil {
 		chosen.interruptLocked()
 	}

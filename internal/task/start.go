@@ -1,7 +1,6 @@
 package task
 
 import (
-	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -74,9 +73,7 @@ func (k *Kernel) Start(a InitArgs) error {
 
 	ready := make(chan error)
 	k.goroutines.Add(1)
-	go func() {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
+	k.onGuestThread(func() {
 		defer k.goroutines.Done()
 		err := t.loadInit(&a)
 		ready <- err
@@ -85,10 +82,10 @@ func (k *Kernel) Start(a InitArgs) error {
 		}
 		<-k.start
 		t.loop()
-	}()
+	})
 	if err := <-ready; err != nil {
 		k.goroutines.Wait()
-		a.FDs.Release(&t.ctx)
+		a.FDs.DropUser(&t.ctx)
 		return err
 	}
 	return nil

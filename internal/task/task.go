@@ -59,8 +59,9 @@ type Task struct {
 	vforkDone  chan struct{} // closed at exec or exit of a vfork child
 	pdeathsig  int
 	start      time.Time
-	sigEvents  waiter.Queue // of signalfd: notified when a signal arrives
 	niceValue  int
+	policy     int32
+	rtPrio     int32
 	running    atomic.Bool // in guest code
 	affinity   []byte
 
@@ -114,6 +115,7 @@ type ThreadGroup struct {
 	maxRSS, childMaxRSS int64        // KiB
 	events              waiter.Queue // pidfds: notified at exit
 	childEvents         waiter.Queue // notified when a child changes state
+	sigEvents           waiter.Queue // signalfds: notified when a signal arrives
 	itimers             itimers
 	ptimers             map[int32]*posixTimer
 	nextTimer           int32

@@ -20,6 +20,7 @@ type Waited struct {
 	Code     int32 // si_code
 	SigValue int32 // si_status
 	Times    CPUTimes
+	MaxRSS   int64 // KiB
 }
 
 // CPUTimes are times in nanoseconds.
@@ -64,7 +65,7 @@ func (t *Task) waitOnce(w *WaitFor) (Waited, error) {
 		eligible = true
 		switch {
 		case c.zombie && w.Options&linux.WEXITED != 0:
-			res := Waited{PID: c.pid, UID: c.uidLocked(), Status: c.status, Times: c.times}
+			res := Waited{PID: c.pid, UID: c.uidLocked(), Status: c.status, Times: c.times, MaxRSS: c.maxRSS}
 			res.Code, res.SigValue = c.status.childCode()
 			if w.Options&linux.WNOWAIT == 0 {
 				k.reapLocked(c)

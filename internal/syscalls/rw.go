@@ -1,0 +1,332 @@
+package syscalls
+
+import (
+	"sentinel/internal/abi/linux"
+	"sentinel/internal/task"
+	"sentinel/internal/usermem"
+	"sentinel/internal/vfs"
+	"sentinel/internal/waiter"
+)
+
+// maxChunk is how much one step of a read or write moves through the task's
+// buffer.
+const maxChunk = 1 << 20
+
+// Flags of preadv2(2).
+const (
+	rwfHipri  = 1
+	rwfDsync  = 2
+	rwfSync   = 4
+	rwfNowait = 8
+	rwfAppend = 16
+	rwfKnown  = rwfHipri | rwfDsync | rwfSync | rwfNowait | rwfAppend
+)
+
+// curPos, as an offset, means the description's own position.
+const curPos = -1
+
+// buffers walks over the pieces of guest memory of one read or write.
+type buffers struct {
+	mem usermem.Memory
+	rs  []usermem.Range
+}
+
+// copyIn gathers up to len(dst) bytes and advances.
+func (b *buffers) copyIn(dst []byte) (int, error) {
+	n := 0
+	for n < len(dst) && len(b.rs) > 0 {
+		r := &b.rs[0]
+		m := int(min(r.Len, uint64(len(dst)-n)))
+		if m > 0 {
+			got, err := b.mem.CopyIn(r.Addr, dst[n:n+m])
+			n += got
+			r.Addr, r.Len = r.Addr+uint64(got), r.Len-uint64(got)
+			if err != nil {
+				return n, err
+			}
+		}
+		if r.Len == 0 {
+			b.rs = b.rs[1:]
+		}
+	}
+	return n, nil
+}
+
+// copyOut scatters src and advances.
+func (b *buffers) copyOut(src []byte) (int, error) {
+	n := 0
+	for n < len(src) && len(b.rs) > 0 {
+		r := &b.rs[0]
+		m := int(min(r.Len, uint64(len(src)-n)))
+		if m > 0 {
+			got, err := b.mem.CopyOut(r.Addr, src[n:n+m])
+			n += got
+			r.Addr, r.Len = r.Addr+uint64(got), r.Len-uint64(got)
+			if err != nil {
+				return n, err
+			}
+		}
+		if r.Len == 0 {
+			b.rs = b.rs[1:]
+		}
+	}
+	return n, nil
+}
+
+// rewind undoes the last n bytes of a copyIn that came from the ranges saved.
+func (b *buffers) rewind(saved []usermem.Range, done int) {
+	b.rs = append([]usermem.Range(nil), saved...)
+	for done > 0 && len(b.rs) > 0 {
+		m := int(min(b.rs[0].Len, uint64(done)))
+		b.rs[0].Addr, b.rs[0].Len = b.rs[0].Addr+uint64(m), b.rs[0].Len-uint64(m)
+		done -= m
+		if b.rs[0].Len == 0 {
+			b.rs = b.rs[1:]
+		}
+	}
+}
+
+// retry calls op until it returns something else than EAGAIN, waiting for mask
+// in between unless the description is non-blocking.
+func retry(t *task.Task, f *vfs.File, mask waiter.Mask, nonblock bool, op func() (int, error)) (int, error) {
+	n, err := op()
+	if err != linux.EAGAIN || nonblock {
+		return n, err
+	}
+	berr := t.Block(f, mask, func() bool {
+		n, err = op()
+		return err != linux.EAGAIN
+	})
+	if berr != nil {
+		return 0, berr
+	}
+	return n, err
+}
+
+// read reads into ranges from off, or from the position of f.
+func read(t *task.Task, f *vfs.File, rs []usermem.Range, off int64, flags uint32) (uint64, error) {
+	if !f.Readable() {
+		return 0, linux.EBADF
+	}
+	if flags&^rwfKnown != 0 {
+		return 0, linux.EOPNOTSUPP
+	}
+	total := usermem.Total(rs)
+	if total == 0 && f.Stream() {
+		return 0, nil
+	}
+	nonblock := f.NonBlocking() || flags&rwfNowait != 0
+	c := t.Ctx()
+	b := buffers{t.Mem(), rs}
+	done := uint64(0)
+	for {
+		want := int(min(total-done, maxChunk))
+		buf := t.Buffer(want)
+		n, err := retry(t, f, waiter.Readable|waiter.RdHup, nonblock, func() (int, error) {
+			if off != curPos {
+				return f.Pread(c, buf, off+int64(done))
+			}
+			return f.Read(c, buf)
+		})
+		if err != nil {
+			if done > 0 {
+				break
+			}
+			return 0, err
+		}
+		m, err := b.copyOut(buf[:n])
+		done += uint64(m)
+		if err != nil {
+			if off == curPos && !f.Stream() {
+				f.Seek(c, int64(m-n), linux.SEEK_CUR)
+			}
+			if done == 0 {
+				return 0, err
+			}
+			break
+		}
+		if n < want || done >= total || f.Stream() {
+			break
+		}
+	}
+	return done, nil
+}
+
+// write writes ranges at off, or at the position of f.
+func write(t *task.Task, f *vfs.File, rs []usermem.Range, off int64, flags uint32) (uint64, error) {
+	if !f.Writable() {
+		return 0, linux.EBADF
+	}
+	if flags&^rwfKnown != 0 {
+		return 0, linux.EOPNOTSUPP
+	}
+	total := usermem.Total(rs)
+	nonblock := f.NonBlocking() || flags&rwfNowait != 0
+	c := t.Ctx()
+	b := buffers{t.Mem(), rs}
+	done := uint64(0)
+	for {
+		want := int(min(total-done, maxChunk))
+		buf := t.Buffer(want)
+		got, err := b.copyIn(buf)
+		if err != nil && got == 0 {
+			if done > 0 {
+				break
+			}
+			return 0, err
+		}
+		// A stream may take a part; the rest waits.
+		sent := 0
+		for {
+			n, werr := retry(t, f, waiter.Writable, nonblock, func() (int, error) {
+				switch {
+				case flags&rwfAppend != 0:
+					return f.Append(c, buf[sent:got])
+				case off != curPos:
+					return f.Pwrite(c, buf[sent:got], off+int64(done))
+				}
+				return f.Write(c, buf[sent:got])
+			})
+			sent += n
+			done += uint64(n)
+			if werr != nil {
+				if done > 0 {
+					return done, nil
+				}
+				return 0, werr
+			}
+			if sent >= got || n == 0 && got > 0 || !f.Stream() {
+				break
+			}
+		}
+		if err != nil || sent < got || done >= total {
+			break
+		}
+	}
+	if flags&(rwfSync|rwfDsync) != 0 && done > 0 {
+		if s, ok := f.Ops.(vfs.Syncer); ok {
+			if err := s.Sync(c, f, flags&rwfSync == 0); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return done, nil
+}
+
+func one(buf, count uint64) []usermem.Range {
+	return []usermem.Range{{Addr: buf, Len: min(count, usermem.MaxRW)}}
+}
+
+func sysRead(t *task.Task, fd int32, buf, count uint64) (uint64, error) {
+	f, err := t.FDs().Get(fd)
+	if err != nil {
+		return 0, err
+	}
+	defer f.DecRef()
+	return read(t, f, one(buf, count), curPos, 0)
+}
+
+func sysWrite(t *task.Task, fd int32, buf, count uint64) (uint64, error) {
+	f, err := t.FDs().Get(fd)
+	if err != nil {
+		return 0, err
+	}
+	defer f.DecRef()
+	return write(t, f, one(buf, count), curPos, 0)
+}
+
+// getSeekable returns a description that has positions.
+func getSeekable(t *task.Task, fd int32, off int64) (*vfs.File, error) {
+	if off < 0 {
+		return nil, linux.EINVAL
+	}
+	f, err := t.FDs().Get(fd)
+	if err != nil {
+		return nil, err
+	}
+	if f.Stream() {
+		f.DecRef()
+		return nil, linux.ESPIPE
+	}
+	return f, nil
+}
+
+func sysPread64(t *task.Task, fd int32, buf, count uint64, off int64) (uint64, error) {
+	f, err := getSeekable(t, fd, off)
+	if err != nil {
+		return 0, err
+	}
+	defer f.DecRef()
+	return read(t, f, one(buf, count), off, 0)
+}
+
+func sysPwrite64(t *task.Task, fd int32, buf, count uint64, off int64) (uint64, error) {
+	f, err := getSeekable(t, fd, off)
+	if err != nil {
+		return 0, err
+	}
+	defer f.DecRef()
+	return write(t, f, one(buf, count), off, 0)
+}
+
+func vectored(t *task.Task, fd int32, iov, n uint64, off int64, flags uint32, op func(*task.Task, *vfs.File, []usermem.Range, int64, uint32) (uint64, error)) (uint64, error) {
+	var f *vfs.File
+	var err error
+	if off == curPos {
+		f, err = t.FDs().Get(fd)
+	} else {
+		f, err = getSeekable(t, fd, off)
+	}
+	if err != nil {
+		return 0, err
+	}
+	defer f.DecRef()
+	rs, err := usermem.CopyInIovecs(t.Mem(), iov, n)
+	if err != nil {
+		return 0, err
+	}
+	return op(t, f, rs, off, flags)
+}
+
+func sysReadv(t *task.Task, fd int32, iov, n uint64) (uint64, error) {
+	return vectored(t, fd, iov, n, curPos, 0, read)
+}
+
+func sysWritev(t *task.Task, fd int32, iov, n uint64) (uint64, error) {
+	return vectored(t, fd, iov, n, curPos, 0, write)
+}
+
+// notCurrent turns the offset -1, which preadv does not accept, into another
+// negative one.
+func notCurrent(off int64) int64 {
+	if off == curPos {
+		return -2
+	}
+	return off
+}
+
+func sysPreadv(t *task.Task, fd int32, iov, n uint64, off, _ int64) (uint64, error) {
+	return vectored(t, fd, iov, n, notCurrent(off), 0, read)
+}
+
+func sysPwritev(t *task.Task, fd int32, iov, n uint64, off, _ int64) (uint64, error) {
+	return vectored(t, fd, iov, n, notCurrent(off), 0, write)
+}
+
+func sysPreadv2(t *task.Task, fd int32, iov, n uint64, off, _ int64, flags uint32) (uint64, error) {
+	return vectored(t, fd, iov, n, off, flags, read)
+}
+
+func sysPwritev2(t *task.Task, fd int32, iov, n uint64, off, _ int64, flags uint32) (uint64, error) {
+	return vectored(t, fd, iov, n, off, flags, write)
+}
+
+func sysLseek(t *task.Task, fd int32, off int64, whence int32) (uint64, error) {
+	f, err := t.FDs().Get(fd)
+	if err != nil {
+		return 0, err
+	}
+	defer f.DecRef()
+	n, err := f.Seek(t.Ctx(), off, int(whence))
+	return uint64(n), err
+}

@@ -1,0 +1,242 @@
+package syscalls
+
+import (
+	"sentinel/internal/abi/linux"
+	"sentinel/internal/task"
+	"sentinel/internal/usermem"
+	"sentinel/internal/vfs"
+)
+
+// encodeDev is new_encode_dev.
+func encodeDev(major, minor uint32) uint64 {
+	return uint64(minor&0xff | major<<8 | minor&^0xff<<12)
+}
+
+// pathAttr walks to a file and returns its attributes.
+func pathAttr(t *task.Task, dirfd int32, addr uint64, flags uint32) (vfs.Path, vfs.Attr, error) {
+	if addr == 0 && flags&linux.AT_EMPTY_PATH != 0 {
+		return fileAttr(t, dirfd)
+	}
+	path, err := usermem.CopyInPath(t.Mem(), addr)
+	if err != nil {
+		return vfs.Path{}, vfs.Attr{}, err
+	}
+	if path == "" && flags&linux.AT_EMPTY_PATH != 0 && dirfd != linux.AT_FDCWD {
+		return fileAttr(t, dirfd)
+	}
+	c := t.Ctx()
+	p, err := c.At(dirfd, path)
+	if err != nil {
+		return p, vfs.Attr{}, err
+	}
+	if p, err = t.Kernel().VFS().Lookup(c, p, path, flags); err != nil {
+		return p, vfs.Attr{}, err
+	}
+	a, err := p.Dentry.Inode().Attr()
+	return p, a, err
+}
+
+func fileAttr(t *task.Task, fd int32) (vfs.Path, vfs.Attr, error) {
+	if fd == linux.AT_FDCWD {
+		p := t.FS().Cwd()
+		a, err := p.Dentry.Inode().Attr()
+		return p, a, err
+	}
+	f, err := t.FDs().GetAny(fd)
+	if err != nil {
+		return vfs.Path{}, vfs.Attr{}, err
+	}
+	defer f.DecRef()
+	a, err := f.Ino.Attr()
+	return f.Path, a, err
+}
+
+func copyOutStat(t *task.Task, addr uint64, a *vfs.Attr) error {
+	s := linux.Stat{
+		Dev: encodeDev(a.DevMajor, a.DevMinor), Ino: a.Ino, Nlink: uint64(a.Nlink), Mode: a.Mode,
+		UID: a.UID, GID: a.GID, Rdev: encodeDev(a.RdevMajor, a.RdevMinor), Size: a.Size,
+		Blksize: int64(a.Blksize), Blocks: a.Blocks,
+		Atime: linux.Timespec(a.Atime), Mtime: linux.Timespec(a.Mtime), Ctime: linux.Timespec(a.Ctime),
+	}
+	return usermem.CopyOutObject(t.Mem(), addr, &s)
+}
+
+func sysStat(t *task.Task, path, buf uint64) (uint64, error) {
+	return sysNewfstatat(t, linux.AT_FDCWD, path, buf, 0)
+}
+
+func sysLstat(t *task.Task, path, buf uint64) (uint64, error) {
+	return sysNewfstatat(t, linux.AT_FDCWD, path, buf, linux.AT_SYMLINK_NOFOLLOW)
+}
+
+func sysFstat(t *task.Task, fd int32, buf uint64) (uint64, error) {
+	if fd < 0 {
+		return 0, linux.EBADF
+	}
+	_, a, err := fileAttr(t, fd)
+	if err != nil {
+		return 0, err
+	}
+	return 0, copyOutStat(t, buf, &a)
+}
+
+func sysNewfstatat(t *task.Task, dirfd int32, path, buf uint64, flags uint32) (uint64, error) {
+	if flags&^(linux.AT_SYMLINK_NOFOLLOW|linux.AT_EMPTY_PATH|linux.AT_NO_AUTOMOUNT) != 0 {
+		return 0, linux.EINVAL
+	}
+	_, a, err := pathAttr(t, dirfd, path, flags)
+	if err != nil {
+		return 0, err
+	}
+	return 0, copyOutStat(t, buf, &a)
+}
+
+func sysStatx(t *task.Task, dirfd int32, path uint64, flags, mask uint32, buf uint64) (uint64, error) {
+	const sync = linux.AT_STATX_FORCE_SYNC | linux.AT_STATX_DONT_SYNC
+	if flags&^(linux.AT_SYMLINK_NOFOLLOW|linux.AT_EMPTY_PATH|linux.AT_NO_AUTOMOUNT|sync) != 0 || flags&sync == sync || mask&(1<<31) != 0 {
+		return 0, linux.EINVAL
+	}
+	p, a, err := pathAttr(t, dirfd, path, flags)
+	if err != nil {
+		return 0, err
+	}
+	ts := func(x vfs.Timespec) linux.StatxTimestamp {
+		return linux.StatxTimestamp{Sec: x.Sec, Nsec: uint32(x.Nsec)}
+	}
+	s := linux.Statx{
+		Mask: linux.STATX_BASIC_STATS, Blksize: a.Blksize, Nlink: a.Nlink, UID: a.UID, GID: a.GID,
+		Mode: uint16(a.Mode), Ino: a.Ino, Size: uint64(a.Size), Blocks: uint64(a.Blocks),
+		Atime: ts(a.Atime), Btime: ts(a.Btime), Ctime: ts(a.Ctime), Mtime: ts(a.Mtime),
+		RdevMajor: a.RdevMajor, RdevMinor: a.RdevMinor, DevMajor: a.DevMajor, DevMinor: a.DevMinor,
+	}
+	if a.Btime != (vfs.Timespec{}) {
+		s.Mask |= linux.STATX_BTIME
+	}
+	if p.Mount != nil {
+		s.Mask |= linux.STATX_MNT_ID
+		s.MntID = uint64(p.Mount.ID())
+		s.AttributesMask |= linux.STATX_ATTR_MOUNT_ROOT
+		if p.Dentry == p.Mount.Root().Dentry {
+			s.Attributes |= linux.STATX_ATTR_MOUNT_ROOT
+		}
+	}
+	return 0, usermem.CopyOutObject(t.Mem(), buf, &s)
+}
+
+// statfsT is struct statfs.
+type statfsT struct {
+	Type, Bsize                         int64
+	Blocks, Bfree, Bavail, Files, Ffree uint64
+	FSID                                [2]int32
+	Namelen, Frsize, Flags              int64
+	_                                   [4]int64
+}
+
+func copyOutStatFS(t *task.Task, m *vfs.Mount, buf uint64) error {
+	if m == nil {
+		// Pipes, sockets and the like (simple_statfs).
+		s := statfsT{Type: 0x50495045, Bsize: 4096, Frsize: 4096, Namelen: 255, Flags: 0x20}
+		return usermem.CopyOutObject(t.Mem(), buf, &s)
+	}
+	st, err := m.FileSystem().StatFS()
+	if err != nil {
+		return err
+	}
+	const stValid = 0x20
+	fl := int64(m.Flags() & (linux.MS_RDONLY | linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC))
+	if m.Flags()&linux.MS_NOATIME != 0 {
+		fl |= 0x400
+	}
+	if m.Flags()&linux.MS_RELATIME != 0 {
+		fl |= 0x1000
+	}
+	s := statfsT{
+		Type: st.Type, Bsize: st.Bsize, Frsize: st.Bsize, Blocks: st.Blocks, Bfree: st.Bfree, Bavail: st.Bavail,
+		Files: st.Files, Ffree: st.Ffree, Namelen: st.NameLen, Flags: fl | stValid,
+		FSID: [2]int32{int32(m.FileSystem().DevMinor()), 0},
+	}
+	return usermem.CopyOutObject(t.Mem(), buf, &s)
+}
+
+func sysStatfs(t *task.Task, addr, buf uint64) (uint64, error) {
+	p, path, err := at(t, linux.AT_FDCWD, addr)
+	if err != nil {
+		return 0, err
+	}
+	if p, err = t.Kernel().VFS().Lookup(t.Ctx(), p, path, 0); err != nil {
+		return 0, err
+	}
+	return 0, copyOutStatFS(t, p.Mount, buf)
+}
+
+func sysFstatfs(t *task.Task, fd int32, buf uint64) (uint64, error) {
+	f, err := t.FDs().GetAny(fd)
+	if err != nil {
+		return 0, err
+	}
+	defer f.DecRef()
+	return 0, copyOutStatFS(t, f.Path.Mount, buf)
+}
+
+// dirent64 and dirent have a header of 19 and 18 bytes before the name.
+func sysGetdents64(t *task.Task, fd int32, buf uint64, count uint32) (uint64, error) {
+	return getdents(t, fd, buf, count, true)
+}
+
+func sysGetdents(t *task.Task, fd int32, buf uint64, count uint32) (uint64, error) {
+	return getdents(t, fd, buf, count, false)
+}
+
+func getdents(t *task.Task, fd int32, addr uint64, count uint32, large bool) (uint64, error) {
+	f, err := t.FDs().Get(fd)
+	if err != nil {
+		return 0, err
+	}
+	defer f.DecRef()
+	buf := t.Buffer(int(min(count, 128<<10)))[:0]
+	limit := int(min(count, 128<<10))
+	full := false
+	err = f.ReadDir(t.Ctx(), func(e *vfs.DirEntry) bool {
+		head := 19
+		if !large {
+			head = 20 // 18, and the NUL and type at the end
+		}
+		n := (head + len(e.Name) + 1 + 7) &^ 7
+		if !large {
+			n = (18 + len(e.Name) + 2 + 7) &^ 7
+		}
+		if len(buf)+n > limit {
+			full = true
+			return false
+		}
+		off := len(buf)
+		buf = buf[:off+n]
+		b := buf[off:]
+		clear(b)
+		le64(b, e.Ino)
+		le64(b[8:], uint64(e.Next))
+		b[16], b[17] = byte(n), byte(n>>8)
+		if large {
+			b[18] = e.Type
+			copy(b[19:], e.Name)
+		} else {
+			copy(b[18:], e.Name)
+			b[n-1] = e.Type
+		}
+		return true
+	})
+	if err != nil {
+		return 0, err
+	}
+	if len(buf) == 0 && full {
+		return 0, linux.EINVAL
+	}
+	_, err = t.Mem().CopyOut(addr, buf)
+	return uint64(len(buf)), err
+}
+
+func le64(b []byte, v uint64) {
+	for i := range 8 {
+		b[i] = byte(v >> (8 * i))
+	}
+}
