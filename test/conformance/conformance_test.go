@@ -95,7 +95,8 @@ func build(t *testing.T, g guest) string {
 		t.Fatal(err)
 	}
 	h := sha256.New()
-	files := []string{g.source, filepath.Join(guestDir, "check.h")}
+	files, _ := filepath.Glob(filepath.Join(guestDir, "*.h"))
+	files = append(files, g.source)
 	if g.family == "go" {
 		files, _ = filepath.Glob(filepath.Join(g.source, "*.go"))
 	}

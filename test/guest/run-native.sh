@@ -10,7 +10,7 @@ W="-Wall -Wextra -Wno-stringop-overflow -Wno-stringop-overread -Wno-nonnull -Wno
 for f; do
 	f=${f%.c}
 	flags=$(sed -n '1s,^/\* build: \(.*\) \*/.*,\1,p' "$f.c")
-	if [ ! "$out/$f" -nt "$f.c" ] || [ ! "$out/$f" -nt check.h ]; then
+	if [ ! "$out/$f" -nt "$f.c" ] || [ ! "$out/$f" -nt check.h ] || [ ! "$out/$f" -nt elfcheck.h ]; then
 		gcc -std=gnu17 -O1 $W -I. -o "$out/$f" "$f.c" $flags || { bad=1; continue; }
 	fi
 	if ! timeout ${T:-60} $WRAP "$out/$f" >"$out/$f.out" 2>&1; then

@@ -1,0 +1,2 @@
+/* build: -no-pie -pthread -lm */
+#include "elfcheck.h"

@@ -1,0 +1,2 @@
+/* build: -static -pthread -lm */
+#include "elfcheck.h"

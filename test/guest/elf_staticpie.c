@@ -1,0 +1,2 @@
+/* build: -static-pie -pthread -lm */
+#include "elfcheck.h"
