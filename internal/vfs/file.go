@@ -25,9 +25,10 @@ type File struct {
 	pos   int64
 
 	// Owner for F_SETOWN, F_SETSIG; guarded by ownMu.
-	ownMu    sync.Mutex
-	owner    int32
-	ownerSig int32
+	ownMu     sync.Mutex
+	ownerKind int32
+	owner     int32
+	ownerSig  int32
 
 	// Locks that this description may hold (flock, OFD), so that closing
 	// knows to drop them.
@@ -37,6 +38,8 @@ type File struct {
 
 	hookMu sync.Mutex
 	hooks  map[*ReleaseHook]struct{}
+
+	hold int8 // what it counts for in Path.Dentry.writers
 }
 
 // ReleaseHook is told that a description is about to go (epoll watches are
@@ -70,8 +73,14 @@ func (f *File) runHooks() {
 	}
 }
 
-// NewFile returns a description with one reference.
+// NewFile returns a description with one reference. A zero path makes it one
+// that no path leads to.
 func NewFile(ops FileOps, path Path, ino Inode, flags uint32) *File {
+	if path.Dentry == nil {
+		path = Path{anonMount, newAnonDentry("", ino)}
+	}
+	path.Mount.files.Add(1)
+	path.Dentry.opens.Add(1)
 	f := &File{Ops: ops, Path: path, Ino: ino}
 	f.refs.Store(1)
 	f.flags.Store(flags &^ (linux.O_CREAT | linux.O_EXCL | linux.O_NOCTTY | linux.O_TRUNC | linux.O_CLOEXEC))
@@ -83,6 +92,7 @@ func NewFile(ops FileOps, path Path, ino Inode, flags uint32) *File {
 func NewAnonFile(ops FileOps, name string, flags uint32) *File {
 	f := NewFile(ops, Path{}, newAnonInode(name), flags)
 	f.Name = name
+	f.Path.Dentry.name = name
 	return f
 }
 
@@ -115,6 +125,7 @@ func (f *File) DecRef() {
 		panic("vfs: File reference count below zero")
 	}
 	f.runHooks()
+	f.notifyClose()
 	f.releaseLocks()
 	f.Ops.Release(f)
 	f.releasePath()
@@ -129,16 +140,30 @@ func (f *File) Flags() uint32 { return f.flags.Load() }
 // StoreFlags replaces the flags that F_SETFL may change.
 func (f *File) StoreFlags(flags uint32) { f.flags.Store(flags) }
 
+// SetPos sets the position of a description that nobody else has yet, such as
+// one of a descriptor that the caller of the sandbox had used before.
+func (f *File) SetPos(pos int64) { f.pos = pos }
+
+// Pos returns the position, for /proc/PID/fdinfo; 0 while a read or write is
+// under way, which may be the caller's own.
+func (f *File) Pos() int64 {
+	if !f.posMu.TryLock() {
+		return 0
+	}
+	defer f.posMu.Unlock()
+	return f.pos
+}
+
 // Readable and Writable tell by access mode.
 func (f *File) Readable() bool {
 	m := f.Flags()
-	return m&linux.O_PATH == 0 && m&linux.O_ACCMODE != linux.O_WRONLY
+	return m&linux.O_PATH == 0 && (m+1)&1 != 0
 }
 
 // Writable reports whether the description was opened for writing.
 func (f *File) Writable() bool {
 	m := f.Flags()
-	return m&linux.O_PATH == 0 && m&linux.O_ACCMODE != linux.O_RDONLY
+	return m&linux.O_PATH == 0 && (m+1)&2 != 0
 }
 
 // NonBlocking reports whether O_NONBLOCK is set.

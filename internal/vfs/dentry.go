@@ -1,0 +1,219 @@
+package vfs
+
+import (
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"sentinel/internal/abi/linux"
+)
+
+// Dentry is a name in a directory with the inode that it leads to. Dentries
+// are always of existing objects; that a name does not exist is remembered by
+// a nil child. They are kept while their directory is, so a path that was
+// walked once is walked again without asking the file system.
+type Dentry struct {
+	ino      Inode
+	dir      DirInode // ino, if it is a directory
+	typ      uint32   // linux.S_IFMT bits
+	volatile bool     // children are asked for every time
+
+	// parent and name change together under VFS.renameMu; walks read parent
+	// alone.
+	parent atomic.Pointer[Dentry]
+	name   string
+
+	dead     atomic.Bool // removed from its directory
+	linkable bool        // made by O_TMPFILE without O_EXCL
+	mounted  atomic.Int32
+	opens    atomic.Int32 // descriptions of it
+	writers  atomic.Int32 // descriptions for writing; below zero: executed
+
+	// opMu serialises changes of the directory and lookups that ask the file
+	// system (i_rwsem).
+	opMu sync.Mutex
+
+	mu        sync.RWMutex
+	children  map[string]*Dentry
+	negatives int // nil children
+}
+
+// maxNegatives bounds what a guest can make one directory remember of names
+// that do not exist.
+const maxNegatives = 4096
+
+func newDentry(parent *Dentry, name string, ino Inode) (*Dentry, error) {
+	a, err := ino.Attr()
+	if err != nil {
+		return nil, err
+	}
+	d := &Dentry{ino: ino, name: name, typ: a.Type()}
+	if d.typ == linux.S_IFDIR {
+		d.dir, _ = ino.(DirInode)
+		if v, ok := ino.(Volatile); ok {
+			d.volatile = v.VolatileChildren()
+		}
+	}
+	d.parent.Store(parent)
+	return d, nil
+}
+
+// newAnonDentry returns a dentry that is in no directory.
+func newAnonDentry(name string, ino Inode) *Dentry {
+	d := &Dentry{ino: ino, name: name}
+	if a, err := ino.Attr(); err == nil {
+		d.typ = a.Type()
+	}
+	d.dir, _ = ino.(DirInode)
+	return d
+}
+
+// Inode returns the inode of d.
+func (d *Dentry) Inode() Inode { return d.ino }
+
+// Type returns the linux.S_IFMT bits.
+func (d *Dentry) Type() uint32 { return d.typ }
+
+// Parent returns the directory d is in, or nil for a root.
+func (d *Dentry) Parent() *Dentry { return d.parent.Load() }
+
+// Unlinked reports whether the name was removed.
+func (d *Dentry) Unlinked() bool { return d.dead.Load() }
+
+func (d *Dentry) isDir() bool { return d.dir != nil }
+
+// cached returns the child that is known. known with a nil child means that
+// there is none.
+func (d *Dentry) cached(name string) (child *Dentry, known bool) {
+	d.mu.RLock()
+	child, known = d.children[name]
+	d.mu.RUnlock()
+	return child, known
+}
+
+// lookup finds the child name; nil if there is none. The name is no "." or
+// "..".
+func (d *Dentry) lookup(c *Context, name string) (*Dentry, error) {
+	if child, known := d.cached(name); known {
+		return child, nil
+	}
+	if len(name) > nameMax {
+		return nil, linux.ENAMETOOLONG
+	}
+	if d.volatile {
+		return d.lookupVolatile(c, name)
+	}
+	d.opMu.Lock()
+	defer d.opMu.Unlock()
+	return d.lookupLocked(c, name)
+}
+
+func (d *Dentry) lookupVolatile(c *Context, name string) (*Dentry, error) {
+	ino, err := d.dir.Lookup(c, name)
+	if err == linux.ENOENT {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return newDentry(d, strings.Clone(name), ino)
+}
+
+// lookupLocked is lookup with d.opMu held.
+func (d *Dentry) lookupLocked(c *Context, name string) (*Dentry, error) {
+	if child, known := d.cached(name); known {
+		return child, nil
+	}
+	if len(name) > nameMax {
+		return nil, linux.ENAMETOOLONG
+	}
+	if d.dead.Load() {
+		return nil, nil
+	}
+	if d.volatile {
+		return d.lookupVolatile(c, name)
+	}
+	ino, err := d.dir.Lookup(c, name)
+	if err == linux.ENOENT {
+		d.setChild(strings.Clone(name), nil)
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	name = strings.Clone(name)
+	child, err := newDentry(d, name, ino)
+	if err != nil {
+		return nil, err
+	}
+	d.setChild(name, child)
+	return child, nil
+}
+
+// setChild remembers child, or that there is none.
+func (d *Dentry) setChild(name string, child *Dentry) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.children == nil {
+		d.children = make(map[string]*Dentry)
+	}
+	if old, known := d.children[name]; known && old == nil {
+		d.negatives--
+	}
+	if child == nil {
+		if d.volatile {
+			delete(d.children, name)
+			return
+		}
+		if d.negatives >= maxNegatives {
+			for n, c := range d.children {
+				if c == nil {
+					delete(d.children, n)
+				}
+			}
+			d.negatives = 0
+		}
+		d.negatives++
+	}
+	d.children[name] = child
+}
+
+// added makes the dentry of an inode that was created in d.
+func (d *Dentry) added(name string, ino Inode) (*Dentry, error) {
+	name = strings.Clone(name)
+	child, err := newDentry(d, name, ino)
+	if err != nil {
+		return nil, err
+	}
+	if !d.volatile {
+		d.setChild(name, child)
+	}
+	return child, nil
+}
+
+// removed forgets child, whose name was unlinked from d.
+func (d *Dentry) removed(child *Dentry) {
+	d.setChild(child.name, nil)
+	child.dead.Store(true)
+}
+
+// pin makes volatile directories remember d and what leads to it, so that it
+// can be mounted on.
+func (d *Dentry) pin() {
+	for p := d.Parent(); p != nil; d, p = p, p.Parent() {
+		if p.volatile {
+			p.setChild(d.name, d)
+		}
+	}
+}
+
+// isAncestor reports whether d is e or a directory above it. The caller holds
+// VFS.renameMu.
+func (d *Dentry) isAncestor(e *Dentry) bool {
+	for ; e != nil; e = e.Parent() {
+		if e == d {
+			return true
+		}
+	}
+	return false
+}
