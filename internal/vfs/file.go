@@ -144,16 +144,6 @@ func (f *File) StoreFlags(flags uint32) { f.flags.Store(flags) }
 // one of a descriptor that the caller of the sandbox had used before.
 func (f *File) SetPos(pos int64) { f.pos = pos }
 
-// Pos returns the position, for /proc/PID/fdinfo; 0 while a read or write is
-// under way, which may be the caller's own.
-func (f *File) Pos() int64 {
-	if !f.posMu.TryLock() {
-		return 0
-	}
-	defer f.posMu.Unlock()
-	return f.pos
-}
-
 // Readable and Writable tell by access mode.
 func (f *File) Readable() bool {
 	m := f.Flags()
