@@ -52,7 +52,7 @@ func (d *Dir) Lookup(_ *vfs.Context, name string) (ino vfs.Inode, err error) {
 // Create implements vfs.DirInode.
 func (d *Dir) Create(_ *vfs.Context, name string, a *vfs.NewInode) (ino vfs.Inode, err error) {
 	err = d.change(name, func(fd int) error {
-		if err := create(fd, name, a); err != nil {
+		if err := mknod(fd, name, a); err != nil {
 			return err
 		}
 		s, err := own(fd, name, a)
@@ -64,7 +64,7 @@ func (d *Dir) Create(_ *vfs.Context, name string, a *vfs.NewInode) (ino vfs.Inod
 	return ino, err
 }
 
-func create(fd int, name string, a *vfs.NewInode) error {
+func mknod(fd int, name string, a *vfs.NewInode) error {
 	switch a.Mode & linux.S_IFMT {
 	case linux.S_IFDIR:
 		return sys.Mkdirat(fd, name, a.Mode&0o7777)

@@ -154,7 +154,9 @@ func seek(fd int, cur, off int64, whence int) (int64, error) {
 }
 
 // Sync implements vfs.Syncer.
-func (f *file) Sync(_ *vfs.Context, _ *vfs.File, dataOnly bool) error { return sys.Sync(f.fd, dataOnly) }
+func (f *file) Sync(_ *vfs.Context, _ *vfs.File, dataOnly bool) error {
+	return sys.Sync(f.fd, dataOnly)
+}
 
 // Allocate implements vfs.Allocator.
 func (f *file) Allocate(c *vfs.Context, _ *vfs.File, mode uint32, off, length int64) error {
