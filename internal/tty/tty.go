@@ -94,6 +94,13 @@ func (t *TTY) remove() {
 	t.sys.mu.Unlock()
 }
 
+// Count returns how many terminals there are.
+func (s *System) Count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.ttys)
+}
+
 // lookup finds a terminal by its number.
 func (s *System) lookup(i uint32) *TTY {
 	s.mu.Lock()

@@ -120,6 +120,16 @@ func (f *File) Pos() int64 {
 	return f.pos
 }
 
+// TryPos is Pos for /proc/PID/fdinfo; 0 while the position is in use, which may
+// be by the caller itself, reading the fdinfo of its own descriptor.
+func (f *File) TryPos() int64 {
+	if !f.posMu.TryLock() {
+		return 0
+	}
+	defer f.posMu.Unlock()
+	return f.pos
+}
+
 // WithPos calls fn with the position held and moves it to what fn returns
 // (sendfile, splice, copy_file_range without an offset).
 func (f *File) WithPos(fn func(pos int64) int64) {

@@ -89,6 +89,7 @@ type Node struct {
 	atime      vfs.Timespec
 	mtime      vfs.Timespec
 	ctime      vfs.Timespec
+	length     int64
 	fixed      bool // attributes cannot be changed (procfs)
 }
 
@@ -108,6 +109,12 @@ func (n *Node) Init(fs *FS, ino uint64, mode uint32) {
 // SetOwner sets the owner.
 func (n *Node) SetOwner(uid, gid uint32) { n.uid, n.gid = uid, gid }
 
+// SetLinks sets the number of links.
+func (n *Node) SetLinks(links uint32) { n.nlink = links }
+
+// SetLength sets the size that stat tells.
+func (n *Node) SetLength(size int64) { n.length = size }
+
 // Fix makes the node refuse changes of attributes with EPERM.
 func (n *Node) Fix() { n.fixed = true }
 
@@ -121,8 +128,8 @@ func (n *Node) InodeNumber() uint64 { return n.ino }
 func (n *Node) Attr() (vfs.Attr, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	size := int64(0)
-	if n.mode&linux.S_IFMT == linux.S_IFREG {
+	size := n.length
+	if size == 0 && n.mode&linux.S_IFMT == linux.S_IFREG {
 		size = n.fs.FileSize
 	}
 	return vfs.Attr{
