@@ -30,6 +30,7 @@ type Base struct {
 	Family, Type, Protocol int
 	Ino                    uint64
 	UID                    uint32
+	gid                    uint32
 	Queue                  waiter.Queue
 
 	rcvTimeo, sndTimeo atomic.Int64 // nanoseconds; 0 is for ever
@@ -64,7 +65,7 @@ func (b *Base) Init(c *vfs.Context, family, typ, protocol int) {
 	b.Family, b.Type, b.Protocol = family, typ, protocol
 	b.Ino = inodes.Add(1) + 1<<14
 	if c != nil && c.Cred != nil {
-		b.UID = c.Cred.EUID
+		b.UID, b.gid = c.Cred.FSUID, c.Cred.FSGID
 	}
 	b.sndBuf.Store(DefaultBuf)
 	b.rcvBuf.Store(DefaultBuf)

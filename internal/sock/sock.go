@@ -116,7 +116,10 @@ func (m *Msg) Free() {
 }
 
 // Ops is the behaviour of an open socket.
-type Ops struct{ Socket }
+type Ops struct {
+	Socket
+	node node
+}
 
 // Of returns the socket of f, or ENOTSOCK.
 func Of(f *vfs.File) (Socket, error) {
@@ -128,7 +131,11 @@ func Of(f *vfs.File) (Socket, error) {
 
 // NewFile returns a description of s. flags are of open(2): O_NONBLOCK.
 func NewFile(s Socket, flags uint32) *vfs.File {
-	return vfs.NewAnonFile(&Ops{s}, "socket:["+utoa(s.Common().Ino)+"]", flags|linux.O_RDWR)
+	b := s.Common()
+	o := &Ops{Socket: s, node: node{ino: b.Ino, mode: 0o777, uid: b.UID, gid: b.gid}}
+	f := vfs.NewFile(o, vfs.Path{}, &o.node, flags|linux.O_RDWR)
+	f.Name = "socket:[" + utoa(b.Ino) + "]"
+	return f
 }
 
 // Read implements vfs.FileOps.
