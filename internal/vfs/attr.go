@@ -298,3 +298,14 @@ func (v *VFS) ChrootAt(c *Context, at Path, path string) error {
 	c.FS.SetRoot(p)
 	return nil
 }
+
+// Chdir implements chdir(2).
+func (v *VFS) Chdir(c *Context, path string) error { return v.ChdirAt(c, Path{}, path, 0) }
+
+// Fchdir implements fchdir(2).
+func (v *VFS) Fchdir(c *Context, f *File) error {
+	return v.ChdirAt(c, f.Path, "", linux.AT_EMPTY_PATH)
+}
+
+// Chroot implements chroot(2).
+func (v *VFS) Chroot(c *Context, path string) error { return v.ChrootAt(c, Path{}, path) }

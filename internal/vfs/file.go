@@ -25,10 +25,9 @@ type File struct {
 	pos   int64
 
 	// Owner for F_SETOWN, F_SETSIG; guarded by ownMu.
-	ownMu     sync.Mutex
-	ownerKind int32
-	owner     int32
-	ownerSig  int32
+	ownMu    sync.Mutex
+	owner    int32
+	ownerSig int32
 
 	// Locks that this description may hold (flock, OFD), so that closing
 	// knows to drop them.

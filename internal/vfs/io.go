@@ -289,30 +289,51 @@ func (f *File) SetStatusFlags(c *Context, flags uint32) error {
 	return nil
 }
 
-// SetOwner stores who is to get signals of the file: kind is linux.F_OWNER_*.
-func (f *File) SetOwner(kind, id int32) {
+// SetOwner stores who is to get signals of the file: a process, or a process
+// group if negative.
+func (f *File) SetOwner(id int32) {
 	f.ownMu.Lock()
-	f.ownerKind, f.owner = kind, id
+	f.owner = id
 	f.ownMu.Unlock()
 }
 
 // Owner returns what SetOwner stored.
-func (f *File) Owner() (kind, id int32) {
+func (f *File) Owner() int32 {
 	f.ownMu.Lock()
 	defer f.ownMu.Unlock()
-	return f.ownerKind, f.owner
+	return f.owner
 }
 
-// SetOwnerSig stores the signal of fcntl(F_SETSIG).
-func (f *File) SetOwnerSig(sig int32) {
+// SetOwnerSignal stores the signal of fcntl(F_SETSIG).
+func (f *File) SetOwnerSignal(sig int32) {
 	f.ownMu.Lock()
 	f.ownerSig = sig
 	f.ownMu.Unlock()
 }
 
-// OwnerSig returns it; 0 is SIGIO.
-func (f *File) OwnerSig() int32 {
+// OwnerSignal returns it; 0 is SIGIO.
+func (f *File) OwnerSignal() int32 {
 	f.ownMu.Lock()
 	defer f.ownMu.Unlock()
 	return f.ownerSig
+}
+
+// Stream reports whether f has no position.
+func (f *File) Stream() bool {
+	_, ok := f.Ops.(Seekable)
+	return !ok
+}
+
+// Append writes at the end and leaves the position alone (RWF_APPEND).
+func (f *File) Append(c *Context, src []byte) (int, error) {
+	if !f.Writable() {
+		return 0, linux.EBADF
+	}
+	return f.modified(f.Ops.Write(c, f, src, Append))
+}
+
+// OwnsFile reports whether the caller owns f's inode or may act so.
+func OwnsFile(c *Context, f *File) bool {
+	a, err := f.Ino.Attr()
+	return err == nil && c.owns(&a)
 }

@@ -33,8 +33,8 @@ func (l *rangeLock) conflicts(o *rangeLock) bool {
 	return !l.sameOwner(o) && (l.write || o.write) && l.start <= o.end && o.start <= l.end
 }
 
-// FileLock is struct flock.
-type FileLock struct {
+// RecordLock is struct flock.
+type RecordLock struct {
 	Type   int16 // linux.F_RDLCK, F_WRLCK, F_UNLCK
 	Whence int16
 	Start  int64
@@ -195,7 +195,7 @@ func dropRanges(ino Inode, of *rangeLock) {
 }
 
 // lockRange works out the range of l (flock64_to_posix_lock).
-func (f *File) lockRange(l *FileLock) (start, end int64, err error) {
+func (f *File) lockRange(l *RecordLock) (start, end int64, err error) {
 	switch l.Whence {
 	case linux.SEEK_SET:
 	case linux.SEEK_CUR:
@@ -234,13 +234,10 @@ func (f *File) lockRange(l *FileLock) (start, end int64, err error) {
 	return start, end, nil
 }
 
-func (f *File) rangeLock(c *Context, l *FileLock, ofd bool) (*rangeLock, error) {
+func (f *File) rangeLock(c *Context, l *RecordLock, ofd bool) (*rangeLock, error) {
 	start, end, err := f.lockRange(l)
 	if err != nil {
 		return nil, err
-	}
-	if ofd && l.PID != 0 {
-		return nil, linux.EINVAL
 	}
 	r := &rangeLock{start: start, end: end, write: l.Type == linux.F_WRLCK}
 	if ofd {
@@ -251,10 +248,9 @@ func (f *File) rangeLock(c *Context, l *FileLock, ofd bool) (*rangeLock, error) 
 	return r, nil
 }
 
-// SetLock implements fcntl(2) with linux.F_SETLK, F_SETLKW and their OFD forms.
-func (f *File) SetLock(c *Context, l *FileLock, cmd int) error {
-	ofd := cmd == linux.F_OFD_SETLK || cmd == linux.F_OFD_SETLKW
-	wait := cmd == linux.F_SETLKW || cmd == linux.F_OFD_SETLKW
+// SetLock implements fcntl(F_SETLK) and its kin: the lock is the caller's or,
+// if ofd, the description's. l.PID is not looked at.
+func (f *File) SetLock(c *Context, l *RecordLock, ofd, wait bool) error {
 	r, err := f.rangeLock(c, l, ofd)
 	if err != nil {
 		return err
@@ -376,7 +372,7 @@ func satAdd(n int64) int64 {
 
 // GetLock implements fcntl(F_GETLK): l becomes the lock that is in its way, or
 // of Type linux.F_UNLCK.
-func (f *File) GetLock(c *Context, l *FileLock, ofd bool) error {
+func (f *File) GetLock(c *Context, l *RecordLock, ofd bool) error {
 	if l.Type != linux.F_RDLCK && l.Type != linux.F_WRLCK {
 		return linux.EINVAL
 	}
@@ -391,7 +387,7 @@ func (f *File) GetLock(c *Context, l *FileLock, ofd bool) error {
 			if !r.conflicts(o) {
 				continue
 			}
-			*l = FileLock{Type: linux.F_RDLCK, Whence: linux.SEEK_SET, Start: o.start, PID: o.pid}
+			*l = RecordLock{Type: linux.F_RDLCK, Whence: linux.SEEK_SET, Start: o.start, PID: o.pid}
 			if o.write {
 				l.Type = linux.F_WRLCK
 			}
