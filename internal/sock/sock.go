@@ -102,6 +102,9 @@ type Msg struct {
 	// which Recv fills ControlN bytes.
 	Control  []byte
 	ControlN int
+	// Scratch is for the system-call layer, which copies small structures
+	// through it so that they need no allocation.
+	Scratch [64]byte
 }
 
 var msgs = sync.Pool{New: func() any { return new(Msg) }}

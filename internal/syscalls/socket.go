@@ -95,24 +95,24 @@ func sockAddrIn(t *task.Task, a *sock.Addr, addr uint64, n int32) error {
 	return err
 }
 
-// sockAddrOut copies a socket address out, cut to the room at addr, and its
+// sockAddrOut copies the address of m out, cut to the room at addr, and its
 // full length to lenAddr (move_addr_to_user).
-func sockAddrOut(t *task.Task, a *sock.Addr, addr, lenAddr uint64) error {
-	var l [4]byte
-	if _, err := t.Mem().CopyIn(lenAddr, l[:]); err != nil {
+func sockAddrOut(t *task.Task, m *sock.Msg, addr, lenAddr uint64) error {
+	l := m.Scratch[:4]
+	if _, err := t.Mem().CopyIn(lenAddr, l); err != nil {
 		return err
 	}
-	room := int(int32(binary.NativeEndian.Uint32(l[:])))
+	room := int(int32(binary.NativeEndian.Uint32(l)))
 	if room < 0 {
 		return linux.EINVAL
 	}
-	if n := min(room, a.N); n > 0 {
-		if _, err := t.Mem().CopyOut(addr, a.B[:n]); err != nil {
+	if n := min(room, m.Addr.N); n > 0 {
+		if _, err := t.Mem().CopyOut(addr, m.Addr.B[:n]); err != nil {
 			return err
 		}
 	}
-	binary.NativeEndian.PutUint32(l[:], uint32(a.N))
-	_, err := t.Mem().CopyOut(lenAddr, l[:])
+	binary.NativeEndian.PutUint32(l, uint32(m.Addr.N))
+	_, err := t.Mem().CopyOut(lenAddr, l)
 	return err
 }
 
@@ -123,11 +123,12 @@ func sysBind(t *task.Task, fd int32, addr uint64, n int32) (uint64, error) {
 		return 0, err
 	}
 	defer f.DecRef()
-	var a sock.Addr
-	if err := sockAddrIn(t, &a, addr, n); err != nil {
+	m := sock.NewMsg()
+	defer m.Free()
+	if err := sockAddrIn(t, &m.Addr, addr, n); err != nil {
 		return 0, err
 	}
-	return 0, s.Bind(t.Ctx(), a.Bytes())
+	return 0, s.Bind(t.Ctx(), m.Addr.Bytes())
 }
 
 // sysListen implements listen(2).
@@ -160,15 +161,17 @@ func sysConnect(t *task.Task, fd int32, addr uint64, n int32) (uint64, error) {
 		return 0, err
 	}
 	defer f.DecRef()
-	var a sock.Addr
-	if err := sockAddrIn(t, &a, addr, n); err != nil {
+	m := sock.NewMsg()
+	defer m.Free()
+	a := &m.Addr
+	if err := sockAddrIn(t, a, addr, n); err != nil {
 		return 0, err
 	}
 	err = s.Connect(t.Ctx(), a.Bytes())
 	switch err {
 	case linux.EINPROGRESS, linux.EALREADY, linux.EAGAIN:
 		if !f.NonBlocking() {
-			err = sockConnectWait(t, s, &a, err.(linux.Errno))
+			err = sockConnectWait(t, s, a, err.(linux.Errno))
 		}
 	}
 	return 0, err
@@ -205,7 +208,7 @@ func sysAccept4(t *task.Task, fd int32, addr, lenAddr uint64, flags uint32) (uin
 		return 0, err
 	}
 	defer f.DecRef()
-	m := sock.NewMsg() // for its address
+	m := sock.NewMsg()
 	defer m.Free()
 	var peer *sock.Addr
 	if addr != 0 {
@@ -223,7 +226,7 @@ func sysAccept4(t *task.Task, fd int32, addr, lenAddr uint64, flags uint32) (uin
 		return 0, err
 	}
 	if peer != nil {
-		if err := sockAddrOut(t, peer, addr, lenAddr); err != nil {
+		if err := sockAddrOut(t, m, addr, lenAddr); err != nil {
 			_ = t.FDs().Close(t.Ctx(), nfd)
 			return 0, err
 		}
@@ -271,7 +274,7 @@ func sockName(t *task.Task, fd int32, addr, lenAddr uint64, peer bool) (uint64, 
 	if err != nil {
 		return 0, err
 	}
-	return 0, sockAddrOut(t, &m.Addr, addr, lenAddr)
+	return 0, sockAddrOut(t, m, addr, lenAddr)
 }
 
 // sysShutdown implements shutdown(2).

@@ -30,14 +30,14 @@ type msghdr struct {
 	controlLen uint64
 }
 
-func readMsghdr(t *task.Task, addr uint64, h *msghdr) error {
-	var b [msghdrLen]byte
-	if _, err := t.Mem().CopyIn(addr, b[:]); err != nil {
+func readMsghdr(t *task.Task, addr uint64, h *msghdr, m *sock.Msg) error {
+	b := m.Scratch[:msghdrLen]
+	if _, err := t.Mem().CopyIn(addr, b); err != nil {
 		return err
 	}
 	ne := binary.NativeEndian
 	*h = msghdr{
-		name: ne.Uint64(b[:]), nameLen: int32(ne.Uint32(b[8:])), iov: ne.Uint64(b[16:]), iovLen: ne.Uint64(b[24:]),
+		name: ne.Uint64(b), nameLen: int32(ne.Uint32(b[8:])), iov: ne.Uint64(b[16:]), iovLen: ne.Uint64(b[24:]),
 		control: ne.Uint64(b[32:]), controlLen: ne.Uint64(b[40:]),
 	}
 	if h.name == 0 {
@@ -63,18 +63,20 @@ func (v *sockIovs) single(addr, n uint64) {
 	v.rs, v.left = nil, v.one[0].Len
 }
 
-func (v *sockIovs) read(t *task.Task, addr, n uint64) error {
+func (v *sockIovs) read(t *task.Task, addr, n uint64, m *sock.Msg) error {
 	if n > usermem.MaxIovecs {
 		return linux.EMSGSIZE // as copy_msghdr_from_user, not EINVAL
 	}
 	if n == 1 {
-		if err := usermem.CopyInSlice(t.Mem(), addr, v.one[:]); err != nil {
+		b := m.Scratch[:16]
+		if _, err := t.Mem().CopyIn(addr, b); err != nil {
 			return err
 		}
-		if int64(v.one[0].Len) < 0 {
+		base, size := binary.NativeEndian.Uint64(b), binary.NativeEndian.Uint64(b[8:])
+		if int64(size) < 0 {
 			return linux.EINVAL
 		}
-		v.single(v.one[0].Addr, v.one[0].Len)
+		v.single(base, size)
 		return nil
 	}
 	rs, err := usermem.CopyInIovecs(t.Mem(), addr, n)
@@ -196,19 +198,19 @@ func sysSendto(t *task.Task, fd int32, buf, n uint64, flags int32, addr uint64, 
 }
 
 func sockSendmsg(t *task.Task, f *vfs.File, s sock.Socket, addr uint64, flags int32) (uint64, error) {
-	var h msghdr
-	if err := readMsghdr(t, addr, &h); err != nil {
-		return 0, err
-	}
 	m := sock.NewMsg()
 	defer m.Free()
+	var h msghdr
+	if err := readMsghdr(t, addr, &h, m); err != nil {
+		return 0, err
+	}
 	if h.name != 0 {
 		if err := sockAddrIn(t, &m.Addr, h.name, h.nameLen); err != nil {
 			return 0, err
 		}
 	}
 	var v sockIovs
-	if err := v.read(t, h.iov, h.iovLen); err != nil {
+	if err := v.read(t, h.iov, h.iovLen, m); err != nil {
 		return 0, err
 	}
 	if h.controlLen > sock.MaxControl {
@@ -350,7 +352,7 @@ func sysRecvfrom(t *task.Task, fd int32, buf, n uint64, flags int32, addr, lenAd
 		return 0, err
 	}
 	if addr != 0 {
-		if err := sockAddrOut(t, &m.Addr, addr, lenAddr); err != nil {
+		if err := sockAddrOut(t, m, addr, lenAddr); err != nil {
 			return 0, err
 		}
 	}
@@ -358,16 +360,16 @@ func sysRecvfrom(t *task.Task, fd int32, buf, n uint64, flags int32, addr, lenAd
 }
 
 func sockRecvmsg(t *task.Task, f *vfs.File, s sock.Socket, addr uint64, flags int32) (uint64, error) {
+	m := sock.NewMsg()
+	defer m.Free()
 	var h msghdr
-	if err := readMsghdr(t, addr, &h); err != nil {
+	if err := readMsghdr(t, addr, &h, m); err != nil {
 		return 0, err
 	}
 	var v sockIovs
-	if err := v.read(t, h.iov, h.iovLen); err != nil {
+	if err := v.read(t, h.iov, h.iovLen, m); err != nil {
 		return 0, err
 	}
-	m := sock.NewMsg()
-	defer m.Free()
 	got, err := sockRecv(t, f, s, m, &v, int(flags), int(min(h.controlLen, sockControl)))
 	if err != nil {
 		return 0, err
@@ -379,7 +381,9 @@ func sockRecvmsg(t *task.Task, f *vfs.File, s sock.Socket, addr uint64, flags in
 				return 0, err
 			}
 		}
-		if err := sockPutU32(t, addr+8, uint32(m.Addr.N)); err != nil {
+		b := m.Scratch[:4]
+		ne.PutUint32(b, uint32(m.Addr.N))
+		if _, err := t.Mem().CopyOut(addr+8, b); err != nil {
 			return 0, err
 		}
 	}
@@ -388,10 +392,10 @@ func sockRecvmsg(t *task.Task, f *vfs.File, s sock.Socket, addr uint64, flags in
 			return 0, err
 		}
 	}
-	var tail [12]byte // msg_controllen, msg_flags
-	ne.PutUint64(tail[:], uint64(m.ControlN))
+	tail := m.Scratch[:12] // msg_controllen, msg_flags
+	ne.PutUint64(tail, uint64(m.ControlN))
 	ne.PutUint32(tail[8:], uint32(m.Flags)|uint32(flags)&linux.MSG_CMSG_CLOEXEC)
-	_, err = t.Mem().CopyOut(addr+40, tail[:])
+	_, err = t.Mem().CopyOut(addr+40, tail)
 	return got, err
 }
 
