@@ -20,9 +20,18 @@ func TestHostIsUnchanged(t *testing.T) {
 		t.Run(platform, func(t *testing.T) {
 			bin := sentinel(t)
 			dir := t.TempDir()
-			files := map[string]string{"keep": "keep me\n", "edit": "original\n", "gone": "to be removed\n", "mode": "mode\n", "dir/a": "a\n"}
-			if err := os.Mkdir(filepath.Join(dir, "dir"), 0o755); err != nil {
-				t.Fatal(err)
+			for _, d := range []string{"dir", "tree/one", "tree/two", "many"} {
+				if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+					t.Fatal(err)
+				}
+			}
+			files := map[string]string{
+				"keep": "keep me\n", "edit": "original\n", "gone": "to be removed\n", "mode": "mode\n",
+				"dir/a": "a\n", "early": "early\n", "map": "map\n",
+				"tree/one/deep": "deep\n", "tree/two/file": "file\n",
+			}
+			for n := range 40 {
+				files[fmt.Sprintf("many/%02d", n)] = ""
 			}
 			for name, text := range files {
 				if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {

@@ -255,3 +255,37 @@ TEST_FORK(interrupted_wait)
 	setitimer(ITIMER_REAL, &it, NULL);
 	CHECK_ERRNO(futex(&word, FUTEX_WAIT_PRIVATE, 0, &ts, NULL, 0), EINTR);
 }
+
+struct waitv {
+	uint64_t val, uaddr;
+	uint32_t flags, reserved;
+};
+
+static void *wake_second(void *a)
+{
+	settle();
+	__atomic_store_n(&word2, 1, __ATOMIC_SEQ_CST);
+	while (futex(&word2, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0) == 0)
+		usleep(1000);
+	return a;
+}
+
+TEST(wait_for_many)
+{
+	/* futex_waitv gives the index of the one that woke it. */
+	pthread_t t;
+	word = word2 = 0;
+	struct waitv v[2] = {{0, (uintptr_t)&word, 2 | 128, 0}, {0, (uintptr_t)&word2, 2 | 128, 0}};
+	struct timespec past = {1, 0};
+	CHECK_ERRNO(syscall(449, v, 2, 0, &past, CLOCK_MONOTONIC), ETIMEDOUT);
+	v[1].val = 5;
+	CHECK_ERRNO(syscall(449, v, 2, 0, NULL, CLOCK_MONOTONIC), EAGAIN);
+	v[1].val = 0;
+	CHECK_RET(pthread_create(&t, NULL, wake_second, NULL), 0);
+	CHECK_EQ(syscall(449, v, 2, 0, NULL, CLOCK_MONOTONIC), 1);
+	pthread_join(t, NULL);
+	CHECK_ERRNO(syscall(449, v, 0, 0, NULL, CLOCK_MONOTONIC), EINVAL);
+	CHECK_ERRNO(syscall(449, v, 129, 0, NULL, CLOCK_MONOTONIC), EINVAL);
+	CHECK_ERRNO(syscall(449, v, 2, 1, NULL, CLOCK_MONOTONIC), EINVAL);
+	word2 = 0;
+}
