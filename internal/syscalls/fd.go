@@ -89,9 +89,6 @@ type flockT struct {
 	_            int32
 }
 
-// setFlags are what F_SETFL may change (SETFL_MASK).
-const setFlags = linux.O_APPEND | linux.O_NONBLOCK | linux.O_ASYNC | linux.O_DIRECT | linux.O_NOATIME
-
 // pipeSizer is a pipe; sealer a memfd.
 type pipeSizer interface {
 	PipeSize() int
@@ -133,20 +130,13 @@ func sysFcntl(t *task.Task, fd, cmd int32, arg uint64) (uint64, error) {
 	case linux.F_GETFL:
 		return uint64(f.Flags() | largeFile(f)), nil
 	case linux.F_SETFL:
-		flags := f.Flags()&^setFlags | uint32(arg)&setFlags
-		if (flags^f.Flags())&linux.O_NOATIME != 0 && flags&linux.O_NOATIME != 0 && !vfs.OwnsFile(c, f) {
-			return 0, linux.EPERM
-		}
-		if s, ok := f.Ops.(vfs.FlagSetter); ok {
-			if err := s.SetFlags(c, f, flags); err != nil {
-				return 0, err
-			}
-		}
-		f.StoreFlags(flags)
-		return 0, nil
+		return 0, f.SetStatusFlags(c, uint32(arg))
 	case linux.F_GETLK, linux.F_SETLK, linux.F_SETLKW, linux.F_OFD_GETLK, linux.F_OFD_SETLK, linux.F_OFD_SETLKW:
 		return fcntlLock(t, f, cmd, arg)
 	case linux.F_SETOWN:
+		if int32(arg) == -1<<31 {
+			return 0, linux.EINVAL
+		}
 		f.SetOwner(int32(arg))
 		return 0, nil
 	case linux.F_GETOWN:
@@ -236,7 +226,7 @@ func sysFcntl(t *task.Task, fd, cmd int32, arg uint64) (uint64, error) {
 // largeFile is O_LARGEFILE, which open sets for every 64-bit program, and which
 // descriptors not made by open lack.
 func largeFile(f *vfs.File) uint32 {
-	if f.Path.Dentry != nil {
+	if f.Name == "" {
 		return 0o100000
 	}
 	return 0
@@ -252,17 +242,16 @@ func fcntlLock(t *task.Task, f *vfs.File, cmd int32, addr uint64) (uint64, error
 		return 0, linux.EINVAL
 	}
 	r := vfs.RecordLock{Type: l.Type, Whence: l.Whence, Start: l.Start, Len: l.Len, PID: t.PID()}
-	if cmd == linux.F_GETLK || cmd == linux.F_OFD_GETLK {
-		if err := f.GetLock(t.Ctx(), &r, ofd); err != nil {
-			return 0, err
-		}
-		if l.Type = r.Type; r.Type != linux.F_UNLCK {
-			l = flockT{Type: r.Type, Start: r.Start, Len: r.Len, PID: r.PID}
-		}
-		return 0, usermem.CopyOutObject(t.Mem(), addr, &l)
+	if cmd != linux.F_GETLK && cmd != linux.F_OFD_GETLK {
+		return 0, f.SetLock(t.Ctx(), &r, ofd, cmd == linux.F_SETLKW || cmd == linux.F_OFD_SETLKW)
 	}
-	wait := cmd == linux.F_SETLKW || cmd == linux.F_OFD_SETLKW
-	return 0, f.SetLock(t.Ctx(), &r, ofd, wait)
+	if err := f.GetLock(t.Ctx(), &r, ofd); err != nil {
+		return 0, err
+	}
+	if l.Type = r.Type; r.Type != linux.F_UNLCK {
+		l = flockT{Type: r.Type, Whence: r.Whence, Start: r.Start, Len: r.Len, PID: r.PID}
+	}
+	return 0, usermem.CopyOutObject(t.Mem(), addr, &l)
 }
 
 func sysFlock(t *task.Task, fd, op int32) (uint64, error) {
@@ -298,13 +287,7 @@ func sysIoctl(t *task.Task, fd int32, cmd uint32, arg uint64) (uint64, error) {
 		if v != 0 {
 			flags |= bit
 		}
-		if s, ok := f.Ops.(vfs.FlagSetter); ok {
-			if err := s.SetFlags(t.Ctx(), f, flags); err != nil {
-				return 0, err
-			}
-		}
-		f.StoreFlags(flags)
-		return 0, nil
+		return 0, f.SetStatusFlags(t.Ctx(), flags)
 	}
 	return f.Ops.Ioctl(t.Ctx(), f, cmd, arg)
 }

@@ -196,26 +196,43 @@ func sysGetcwd(t *task.Task, buf, size uint64) (uint64, error) {
 }
 
 func sysChdir(t *task.Task, addr uint64) (uint64, error) {
-	path, err := usermem.CopyInPath(t.Mem(), addr)
+	p, path, err := at(t, linux.AT_FDCWD, addr)
 	if err != nil {
 		return 0, err
 	}
-	return 0, t.Kernel().VFS().Chdir(t.Ctx(), path)
+	return 0, t.Kernel().VFS().ChdirAt(t.Ctx(), p, path, 0)
 }
 
 func sysFchdir(t *task.Task, fd int32) (uint64, error) {
-	f, err := t.FDs().GetAny(fd)
-	if err != nil {
-		return 0, err
-	}
-	defer f.DecRef()
-	return 0, t.Kernel().VFS().Fchdir(t.Ctx(), f)
+	return 0, onFD(t, fd, func(p vfs.Path) error {
+		return t.Kernel().VFS().ChdirAt(t.Ctx(), p, "", linux.AT_EMPTY_PATH)
+	})
 }
 
 func sysChroot(t *task.Task, addr uint64) (uint64, error) {
-	path, err := usermem.CopyInPath(t.Mem(), addr)
+	p, path, err := at(t, linux.AT_FDCWD, addr)
 	if err != nil {
 		return 0, err
 	}
-	return 0, t.Kernel().VFS().Chroot(t.Ctx(), path)
+	return 0, t.Kernel().VFS().ChrootAt(t.Ctx(), p, path)
+}
+
+// onFD calls fn with the place of a descriptor, O_PATH ones included.
+func onFD(t *task.Task, fd int32, fn func(p vfs.Path) error) error {
+	f, err := t.FDs().GetAny(fd)
+	if err != nil {
+		return err
+	}
+	defer f.DecRef()
+	return fn(f.Path)
+}
+
+// onOpenFD is onFD for calls that an O_PATH descriptor is not good for.
+func onOpenFD(t *task.Task, fd int32, fn func(p vfs.Path) error) error {
+	f, err := t.FDs().Get(fd)
+	if err != nil {
+		return err
+	}
+	defer f.DecRef()
+	return fn(f.Path)
 }

@@ -13,42 +13,12 @@ func encodeDev(major, minor uint32) uint64 {
 }
 
 // pathAttr walks to a file and returns its attributes.
-func pathAttr(t *task.Task, dirfd int32, addr uint64, flags uint32) (vfs.Path, vfs.Attr, error) {
-	if addr == 0 && flags&linux.AT_EMPTY_PATH != 0 {
-		return fileAttr(t, dirfd)
-	}
-	path, err := usermem.CopyInPath(t.Mem(), addr)
+func pathAttr(t *task.Task, dirfd int32, addr uint64, flags uint32) (vfs.Attr, vfs.Path, error) {
+	p, path, err := emptyOK(t, dirfd, addr, flags)
 	if err != nil {
-		return vfs.Path{}, vfs.Attr{}, err
+		return vfs.Attr{}, p, err
 	}
-	if path == "" && flags&linux.AT_EMPTY_PATH != 0 && dirfd != linux.AT_FDCWD {
-		return fileAttr(t, dirfd)
-	}
-	c := t.Ctx()
-	p, err := c.At(dirfd, path)
-	if err != nil {
-		return p, vfs.Attr{}, err
-	}
-	if p, err = t.Kernel().VFS().Lookup(c, p, path, flags); err != nil {
-		return p, vfs.Attr{}, err
-	}
-	a, err := p.Dentry.Inode().Attr()
-	return p, a, err
-}
-
-func fileAttr(t *task.Task, fd int32) (vfs.Path, vfs.Attr, error) {
-	if fd == linux.AT_FDCWD {
-		p := t.FS().Cwd()
-		a, err := p.Dentry.Inode().Attr()
-		return p, a, err
-	}
-	f, err := t.FDs().GetAny(fd)
-	if err != nil {
-		return vfs.Path{}, vfs.Attr{}, err
-	}
-	defer f.DecRef()
-	a, err := f.Ino.Attr()
-	return f.Path, a, err
+	return t.Kernel().VFS().StatAt(t.Ctx(), p, path, flags&(linux.AT_SYMLINK_NOFOLLOW|linux.AT_EMPTY_PATH))
 }
 
 func copyOutStat(t *task.Task, addr uint64, a *vfs.Attr) error {
@@ -73,7 +43,12 @@ func sysFstat(t *task.Task, fd int32, buf uint64) (uint64, error) {
 	if fd < 0 {
 		return 0, linux.EBADF
 	}
-	_, a, err := fileAttr(t, fd)
+	f, err := t.FDs().GetAny(fd)
+	if err != nil {
+		return 0, err
+	}
+	defer f.DecRef()
+	a, err := f.Ino.Attr()
 	if err != nil {
 		return 0, err
 	}
@@ -84,7 +59,7 @@ func sysNewfstatat(t *task.Task, dirfd int32, path, buf uint64, flags uint32) (u
 	if flags&^(linux.AT_SYMLINK_NOFOLLOW|linux.AT_EMPTY_PATH|linux.AT_NO_AUTOMOUNT) != 0 {
 		return 0, linux.EINVAL
 	}
-	_, a, err := pathAttr(t, dirfd, path, flags)
+	a, _, err := pathAttr(t, dirfd, path, flags)
 	if err != nil {
 		return 0, err
 	}
@@ -96,7 +71,7 @@ func sysStatx(t *task.Task, dirfd int32, path uint64, flags, mask uint32, buf ui
 	if flags&^(linux.AT_SYMLINK_NOFOLLOW|linux.AT_EMPTY_PATH|linux.AT_NO_AUTOMOUNT|sync) != 0 || flags&sync == sync || mask&(1<<31) != 0 {
 		return 0, linux.EINVAL
 	}
-	p, a, err := pathAttr(t, dirfd, path, flags)
+	a, p, err := pathAttr(t, dirfd, path, flags)
 	if err != nil {
 		return 0, err
 	}
@@ -132,28 +107,14 @@ type statfsT struct {
 	_                                   [4]int64
 }
 
-func copyOutStatFS(t *task.Task, m *vfs.Mount, buf uint64) error {
-	if m == nil {
-		// Pipes, sockets and the like (simple_statfs).
-		s := statfsT{Type: 0x50495045, Bsize: 4096, Frsize: 4096, Namelen: 255, Flags: 0x20}
-		return usermem.CopyOutObject(t.Mem(), buf, &s)
-	}
-	st, err := m.FileSystem().StatFS()
+func statFS(t *task.Task, p vfs.Path, path string, atFlags uint32, buf uint64) error {
+	st, err := t.Kernel().VFS().StatFSAt(t.Ctx(), p, path, atFlags)
 	if err != nil {
 		return err
 	}
-	const stValid = 0x20
-	fl := int64(m.Flags() & (linux.MS_RDONLY | linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC))
-	if m.Flags()&linux.MS_NOATIME != 0 {
-		fl |= 0x400
-	}
-	if m.Flags()&linux.MS_RELATIME != 0 {
-		fl |= 0x1000
-	}
 	s := statfsT{
 		Type: st.Type, Bsize: st.Bsize, Frsize: st.Bsize, Blocks: st.Blocks, Bfree: st.Bfree, Bavail: st.Bavail,
-		Files: st.Files, Ffree: st.Ffree, Namelen: st.NameLen, Flags: fl | stValid,
-		FSID: [2]int32{int32(m.FileSystem().DevMinor()), 0},
+		Files: st.Files, Ffree: st.Ffree, Namelen: st.NameLen, Flags: st.Flags,
 	}
 	return usermem.CopyOutObject(t.Mem(), buf, &s)
 }
@@ -163,19 +124,11 @@ func sysStatfs(t *task.Task, addr, buf uint64) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if p, err = t.Kernel().VFS().Lookup(t.Ctx(), p, path, 0); err != nil {
-		return 0, err
-	}
-	return 0, copyOutStatFS(t, p.Mount, buf)
+	return 0, statFS(t, p, path, 0, buf)
 }
 
 func sysFstatfs(t *task.Task, fd int32, buf uint64) (uint64, error) {
-	f, err := t.FDs().GetAny(fd)
-	if err != nil {
-		return 0, err
-	}
-	defer f.DecRef()
-	return 0, copyOutStatFS(t, f.Path.Mount, buf)
+	return 0, onFD(t, fd, func(p vfs.Path) error { return statFS(t, p, "", linux.AT_EMPTY_PATH, buf) })
 }
 
 // dirent64 and dirent have a header of 19 and 18 bytes before the name.

@@ -9,288 +9,468 @@ import (
 
 // table holds every call by its number.
 var table = [...]task.Syscall{
-	linux.SYS_IO_SETUP:               {Name: "io_setup", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "io_setup", linux.ENOSYS) }},
-	linux.SYS_IO_DESTROY:             {Name: "io_destroy", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "io_destroy", linux.ENOSYS) }},
-	linux.SYS_IO_SUBMIT:              {Name: "io_submit", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "io_submit", linux.ENOSYS) }},
-	linux.SYS_IO_CANCEL:              {Name: "io_cancel", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "io_cancel", linux.ENOSYS) }},
-	linux.SYS_IO_GETEVENTS:           {Name: "io_getevents", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "io_getevents", linux.ENOSYS) }},
-	linux.SYS_SETXATTR:               {Name: "setxattr"},
-	linux.SYS_LSETXATTR:              {Name: "lsetxattr"},
-	linux.SYS_FSETXATTR:              {Name: "fsetxattr"},
-	linux.SYS_GETXATTR:               {Name: "getxattr"},
-	linux.SYS_LGETXATTR:              {Name: "lgetxattr"},
-	linux.SYS_FGETXATTR:              {Name: "fgetxattr"},
-	linux.SYS_LISTXATTR:              {Name: "listxattr"},
-	linux.SYS_LLISTXATTR:             {Name: "llistxattr"},
-	linux.SYS_FLISTXATTR:             {Name: "flistxattr"},
-	linux.SYS_REMOVEXATTR:            {Name: "removexattr"},
-	linux.SYS_LREMOVEXATTR:           {Name: "lremovexattr"},
-	linux.SYS_FREMOVEXATTR:           {Name: "fremovexattr"},
-	linux.SYS_GETCWD:                 {Name: "getcwd"},
-	linux.SYS_LOOKUP_DCOOKIE:         {Name: "lookup_dcookie", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "lookup_dcookie", linux.ENOSYS) }},
-	linux.SYS_EVENTFD2:               {Name: "eventfd2"},
-	linux.SYS_EPOLL_CREATE1:          {Name: "epoll_create1"},
-	linux.SYS_EPOLL_CTL:              {Name: "epoll_ctl"},
-	linux.SYS_EPOLL_PWAIT:            {Name: "epoll_pwait"},
-	linux.SYS_DUP:                    {Name: "dup"},
-	linux.SYS_DUP3:                   {Name: "dup3"},
-	linux.SYS_FCNTL:                  {Name: "fcntl"},
-	linux.SYS_INOTIFY_INIT1:          {Name: "inotify_init1"},
-	linux.SYS_INOTIFY_ADD_WATCH:      {Name: "inotify_add_watch"},
-	linux.SYS_INOTIFY_RM_WATCH:       {Name: "inotify_rm_watch"},
-	linux.SYS_IOCTL:                  {Name: "ioctl"},
-	linux.SYS_IOPRIO_SET:             {Name: "ioprio_set"},
-	linux.SYS_IOPRIO_GET:             {Name: "ioprio_get"},
-	linux.SYS_FLOCK:                  {Name: "flock"},
-	linux.SYS_MKNODAT:                {Name: "mknodat"},
-	linux.SYS_MKDIRAT:                {Name: "mkdirat"},
-	linux.SYS_UNLINKAT:               {Name: "unlinkat"},
-	linux.SYS_SYMLINKAT:              {Name: "symlinkat"},
-	linux.SYS_LINKAT:                 {Name: "linkat"},
-	linux.SYS_RENAMEAT:               {Name: "renameat"},
-	linux.SYS_UMOUNT2:                {Name: "umount2", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "umount2", linux.EPERM) }},
-	linux.SYS_MOUNT:                  {Name: "mount", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "mount", linux.EPERM) }},
-	linux.SYS_PIVOT_ROOT:             {Name: "pivot_root", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "pivot_root", linux.EPERM) }},
-	linux.SYS_NFSSERVCTL:             {Name: "nfsservctl", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "nfsservctl", linux.ENOSYS) }},
-	linux.SYS_STATFS:                 {Name: "statfs"},
-	linux.SYS_FSTATFS:                {Name: "fstatfs"},
-	linux.SYS_TRUNCATE:               {Name: "truncate"},
-	linux.SYS_FTRUNCATE:              {Name: "ftruncate"},
-	linux.SYS_FALLOCATE:              {Name: "fallocate"},
-	linux.SYS_FACCESSAT:              {Name: "faccessat"},
-	linux.SYS_CHDIR:                  {Name: "chdir"},
-	linux.SYS_FCHDIR:                 {Name: "fchdir"},
-	linux.SYS_CHROOT:                 {Name: "chroot"},
-	linux.SYS_FCHMOD:                 {Name: "fchmod"},
-	linux.SYS_FCHMODAT:               {Name: "fchmodat"},
-	linux.SYS_FCHOWNAT:               {Name: "fchownat"},
-	linux.SYS_FCHOWN:                 {Name: "fchown"},
-	linux.SYS_OPENAT:                 {Name: "openat"},
-	linux.SYS_CLOSE:                  {Name: "close"},
-	linux.SYS_VHANGUP:                {Name: "vhangup"},
-	linux.SYS_PIPE2:                  {Name: "pipe2"},
-	linux.SYS_QUOTACTL:               {Name: "quotactl", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "quotactl", linux.EPERM) }},
-	linux.SYS_GETDENTS64:             {Name: "getdents64"},
-	linux.SYS_LSEEK:                  {Name: "lseek"},
-	linux.SYS_READ:                   {Name: "read"},
-	linux.SYS_WRITE:                  {Name: "write"},
-	linux.SYS_READV:                  {Name: "readv"},
-	linux.SYS_WRITEV:                 {Name: "writev"},
-	linux.SYS_PREAD64:                {Name: "pread64"},
-	linux.SYS_PWRITE64:               {Name: "pwrite64"},
-	linux.SYS_PREADV:                 {Name: "preadv"},
-	linux.SYS_PWRITEV:                {Name: "pwritev"},
-	linux.SYS_SENDFILE:               {Name: "sendfile"},
-	linux.SYS_PSELECT6:               {Name: "pselect6"},
-	linux.SYS_PPOLL:                  {Name: "ppoll"},
-	linux.SYS_SIGNALFD4:              {Name: "signalfd4"},
-	linux.SYS_VMSPLICE:               {Name: "vmsplice"},
-	linux.SYS_SPLICE:                 {Name: "splice"},
-	linux.SYS_TEE:                    {Name: "tee"},
-	linux.SYS_READLINKAT:             {Name: "readlinkat"},
-	linux.SYS_NEWFSTATAT:             {Name: "newfstatat"},
-	linux.SYS_FSTAT:                  {Name: "fstat"},
-	linux.SYS_SYNC:                   {Name: "sync"},
-	linux.SYS_FSYNC:                  {Name: "fsync"},
-	linux.SYS_FDATASYNC:              {Name: "fdatasync"},
-	linux.SYS_SYNC_FILE_RANGE:        {Name: "sync_file_range"},
-	linux.SYS_TIMERFD_CREATE:         {Name: "timerfd_create"},
-	linux.SYS_TIMERFD_SETTIME:        {Name: "timerfd_settime"},
-	linux.SYS_TIMERFD_GETTIME:        {Name: "timerfd_gettime"},
-	linux.SYS_UTIMENSAT:              {Name: "utimensat"},
-	linux.SYS_ACCT:                   {Name: "acct", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "acct", linux.EPERM) }},
-	linux.SYS_CAPGET:                 {Name: "capget"},
-	linux.SYS_CAPSET:                 {Name: "capset"},
-	linux.SYS_PERSONALITY:            {Name: "personality"},
-	linux.SYS_EXIT:                   {Name: "exit"},
-	linux.SYS_EXIT_GROUP:             {Name: "exit_group"},
-	linux.SYS_WAITID:                 {Name: "waitid"},
-	linux.SYS_SET_TID_ADDRESS:        {Name: "set_tid_address"},
-	linux.SYS_UNSHARE:                {Name: "unshare"},
-	linux.SYS_FUTEX:                  {Name: "futex"},
-	linux.SYS_SET_ROBUST_LIST:        {Name: "set_robust_list"},
-	linux.SYS_GET_ROBUST_LIST:        {Name: "get_robust_list"},
-	linux.SYS_NANOSLEEP:              {Name: "nanosleep"},
-	linux.SYS_GETITIMER:              {Name: "getitimer"},
-	linux.SYS_SETITIMER:              {Name: "setitimer"},
-	linux.SYS_KEXEC_LOAD:             {Name: "kexec_load", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "kexec_load", linux.EPERM) }},
-	linux.SYS_INIT_MODULE:            {Name: "init_module", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "init_module", linux.EPERM) }},
-	linux.SYS_DELETE_MODULE:          {Name: "delete_module", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "delete_module", linux.EPERM) }},
-	linux.SYS_TIMER_CREATE:           {Name: "timer_create"},
-	linux.SYS_TIMER_GETTIME:          {Name: "timer_gettime"},
-	linux.SYS_TIMER_GETOVERRUN:       {Name: "timer_getoverrun"},
-	linux.SYS_TIMER_SETTIME:          {Name: "timer_settime"},
-	linux.SYS_TIMER_DELETE:           {Name: "timer_delete"},
-	linux.SYS_CLOCK_SETTIME:          {Name: "clock_settime", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "clock_settime", linux.EPERM) }},
-	linux.SYS_CLOCK_GETTIME:          {Name: "clock_gettime"},
-	linux.SYS_CLOCK_GETRES:           {Name: "clock_getres"},
-	linux.SYS_CLOCK_NANOSLEEP:        {Name: "clock_nanosleep"},
-	linux.SYS_SYSLOG:                 {Name: "syslog", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "syslog", linux.EPERM) }},
-	linux.SYS_PTRACE:                 {Name: "ptrace", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "ptrace", linux.EPERM) }},
-	linux.SYS_SCHED_SETPARAM:         {Name: "sched_setparam"},
-	linux.SYS_SCHED_SETSCHEDULER:     {Name: "sched_setscheduler"},
-	linux.SYS_SCHED_GETSCHEDULER:     {Name: "sched_getscheduler"},
-	linux.SYS_SCHED_GETPARAM:         {Name: "sched_getparam"},
-	linux.SYS_SCHED_SETAFFINITY:      {Name: "sched_setaffinity"},
-	linux.SYS_SCHED_GETAFFINITY:      {Name: "sched_getaffinity"},
-	linux.SYS_SCHED_YIELD:            {Name: "sched_yield"},
-	linux.SYS_SCHED_GET_PRIORITY_MAX: {Name: "sched_get_priority_max"},
-	linux.SYS_SCHED_GET_PRIORITY_MIN: {Name: "sched_get_priority_min"},
-	linux.SYS_SCHED_RR_GET_INTERVAL:  {Name: "sched_rr_get_interval"},
-	linux.SYS_RESTART_SYSCALL:        {Name: "restart_syscall"},
-	linux.SYS_KILL:                   {Name: "kill"},
-	linux.SYS_TKILL:                  {Name: "tkill"},
-	linux.SYS_TGKILL:                 {Name: "tgkill"},
-	linux.SYS_SIGALTSTACK:            {Name: "sigaltstack"},
-	linux.SYS_RT_SIGSUSPEND:          {Name: "rt_sigsuspend"},
-	linux.SYS_RT_SIGACTION:           {Name: "rt_sigaction"},
-	linux.SYS_RT_SIGPROCMASK:         {Name: "rt_sigprocmask"},
-	linux.SYS_RT_SIGPENDING:          {Name: "rt_sigpending"},
-	linux.SYS_RT_SIGTIMEDWAIT:        {Name: "rt_sigtimedwait"},
-	linux.SYS_RT_SIGQUEUEINFO:        {Name: "rt_sigqueueinfo"},
-	linux.SYS_RT_SIGRETURN:           {Name: "rt_sigreturn"},
-	linux.SYS_SETPRIORITY:            {Name: "setpriority"},
-	linux.SYS_GETPRIORITY:            {Name: "getpriority"},
-	linux.SYS_REBOOT:                 {Name: "reboot", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "reboot", linux.EPERM) }},
-	linux.SYS_SETREGID:               {Name: "setregid"},
-	linux.SYS_SETGID:                 {Name: "setgid"},
-	linux.SYS_SETREUID:               {Name: "setreuid"},
-	linux.SYS_SETUID:                 {Name: "setuid"},
-	linux.SYS_SETRESUID:              {Name: "setresuid"},
-	linux.SYS_GETRESUID:              {Name: "getresuid"},
-	linux.SYS_SETRESGID:              {Name: "setresgid"},
-	linux.SYS_GETRESGID:              {Name: "getresgid"},
-	linux.SYS_SETFSUID:               {Name: "setfsuid"},
-	linux.SYS_SETFSGID:               {Name: "setfsgid"},
-	linux.SYS_TIMES:                  {Name: "times"},
-	linux.SYS_SETPGID:                {Name: "setpgid"},
-	linux.SYS_GETPGID:                {Name: "getpgid"},
-	linux.SYS_GETSID:                 {Name: "getsid"},
-	linux.SYS_SETSID:                 {Name: "setsid"},
-	linux.SYS_GETGROUPS:              {Name: "getgroups"},
-	linux.SYS_SETGROUPS:              {Name: "setgroups"},
-	linux.SYS_UNAME:                  {Name: "uname"},
-	linux.SYS_SETHOSTNAME:            {Name: "sethostname"},
-	linux.SYS_SETDOMAINNAME:          {Name: "setdomainname"},
-	linux.SYS_GETRLIMIT:              {Name: "getrlimit"},
-	linux.SYS_SETRLIMIT:              {Name: "setrlimit"},
-	linux.SYS_GETRUSAGE:              {Name: "getrusage"},
-	linux.SYS_UMASK:                  {Name: "umask"},
-	linux.SYS_PRCTL:                  {Name: "prctl"},
-	linux.SYS_GETCPU:                 {Name: "getcpu"},
-	linux.SYS_GETTIMEOFDAY:           {Name: "gettimeofday"},
-	linux.SYS_SETTIMEOFDAY:           {Name: "settimeofday", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "settimeofday", linux.EPERM) }},
-	linux.SYS_ADJTIMEX:               {Name: "adjtimex"},
-	linux.SYS_GETPID:                 {Name: "getpid"},
-	linux.SYS_GETPPID:                {Name: "getppid"},
-	linux.SYS_GETUID:                 {Name: "getuid"},
-	linux.SYS_GETEUID:                {Name: "geteuid"},
-	linux.SYS_GETGID:                 {Name: "getgid"},
-	linux.SYS_GETEGID:                {Name: "getegid"},
-	linux.SYS_GETTID:                 {Name: "gettid"},
-	linux.SYS_SYSINFO:                {Name: "sysinfo"},
-	linux.SYS_MQ_OPEN:                {Name: "mq_open"},
-	linux.SYS_MQ_UNLINK:              {Name: "mq_unlink"},
-	linux.SYS_MQ_TIMEDSEND:           {Name: "mq_timedsend"},
-	linux.SYS_MQ_TIMEDRECEIVE:        {Name: "mq_timedreceive"},
-	linux.SYS_MQ_NOTIFY:              {Name: "mq_notify"},
-	linux.SYS_MQ_GETSETATTR:          {Name: "mq_getsetattr"},
-	linux.SYS_MSGGET:                 {Name: "msgget"},
-	linux.SYS_MSGCTL:                 {Name: "msgctl"},
-	linux.SYS_MSGRCV:                 {Name: "msgrcv"},
-	linux.SYS_MSGSND:                 {Name: "msgsnd"},
-	linux.SYS_SEMGET:                 {Name: "semget"},
-	linux.SYS_SEMCTL:                 {Name: "semctl"},
-	linux.SYS_SEMTIMEDOP:             {Name: "semtimedop"},
-	linux.SYS_SEMOP:                  {Name: "semop"},
-	linux.SYS_SHMGET:                 {Name: "shmget"},
-	linux.SYS_SHMCTL:                 {Name: "shmctl"},
-	linux.SYS_SHMAT:                  {Name: "shmat"},
-	linux.SYS_SHMDT:                  {Name: "shmdt"},
-	linux.SYS_SOCKET:                 {Name: "socket"},
-	linux.SYS_SOCKETPAIR:             {Name: "socketpair"},
-	linux.SYS_BIND:                   {Name: "bind"},
-	linux.SYS_LISTEN:                 {Name: "listen"},
-	linux.SYS_ACCEPT:                 {Name: "accept"},
-	linux.SYS_CONNECT:                {Name: "connect"},
-	linux.SYS_GETSOCKNAME:            {Name: "getsockname"},
-	linux.SYS_GETPEERNAME:            {Name: "getpeername"},
-	linux.SYS_SENDTO:                 {Name: "sendto"},
-	linux.SYS_RECVFROM:               {Name: "recvfrom"},
-	linux.SYS_SETSOCKOPT:             {Name: "setsockopt"},
-	linux.SYS_GETSOCKOPT:             {Name: "getsockopt"},
-	linux.SYS_SHUTDOWN:               {Name: "shutdown"},
-	linux.SYS_SENDMSG:                {Name: "sendmsg"},
-	linux.SYS_RECVMSG:                {Name: "recvmsg"},
-	linux.SYS_READAHEAD:              {Name: "readahead"},
-	linux.SYS_BRK:                    {Name: "brk"},
-	linux.SYS_MUNMAP:                 {Name: "munmap"},
-	linux.SYS_MREMAP:                 {Name: "mremap"},
-	linux.SYS_ADD_KEY:                {Name: "add_key", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "add_key", linux.ENOSYS) }},
-	linux.SYS_REQUEST_KEY:            {Name: "request_key", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "request_key", linux.ENOSYS) }},
-	linux.SYS_KEYCTL:                 {Name: "keyctl", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "keyctl", linux.ENOSYS) }},
-	linux.SYS_CLONE:                  {Name: "clone"},
-	linux.SYS_EXECVE:                 {Name: "execve"},
-	linux.SYS_MMAP:                   {Name: "mmap"},
-	linux.SYS_FADVISE64:              {Name: "fadvise64"},
-	linux.SYS_SWAPON:                 {Name: "swapon", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "swapon", linux.EPERM) }},
-	linux.SYS_SWAPOFF:                {Name: "swapoff", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "swapoff", linux.EPERM) }},
-	linux.SYS_MPROTECT:               {Name: "mprotect"},
-	linux.SYS_MSYNC:                  {Name: "msync"},
-	linux.SYS_MLOCK:                  {Name: "mlock"},
-	linux.SYS_MUNLOCK:                {Name: "munlock"},
-	linux.SYS_MLOCKALL:               {Name: "mlockall"},
-	linux.SYS_MUNLOCKALL:             {Name: "munlockall"},
-	linux.SYS_MINCORE:                {Name: "mincore"},
-	linux.SYS_MADVISE:                {Name: "madvise"},
-	linux.SYS_REMAP_FILE_PAGES:       {Name: "remap_file_pages", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "remap_file_pages", linux.ENOSYS) }},
-	linux.SYS_MBIND:                  {Name: "mbind", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "mbind", linux.ENOSYS) }},
-	linux.SYS_GET_MEMPOLICY:          {Name: "get_mempolicy", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "get_mempolicy", linux.ENOSYS) }},
-	linux.SYS_SET_MEMPOLICY:          {Name: "set_mempolicy", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "set_mempolicy", linux.ENOSYS) }},
-	linux.SYS_MIGRATE_PAGES:          {Name: "migrate_pages", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "migrate_pages", linux.ENOSYS) }},
-	linux.SYS_MOVE_PAGES:             {Name: "move_pages", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "move_pages", linux.ENOSYS) }},
-	linux.SYS_RT_TGSIGQUEUEINFO:      {Name: "rt_tgsigqueueinfo"},
-	linux.SYS_PERF_EVENT_OPEN:        {Name: "perf_event_open", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "perf_event_open", linux.EACCES) }},
-	linux.SYS_ACCEPT4:                {Name: "accept4"},
-	linux.SYS_RECVMMSG:               {Name: "recvmmsg"},
-	linux.SYS_WAIT4:                  {Name: "wait4"},
-	linux.SYS_PRLIMIT64:              {Name: "prlimit64"},
-	linux.SYS_FANOTIFY_INIT:          {Name: "fanotify_init", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "fanotify_init", linux.EPERM) }},
-	linux.SYS_FANOTIFY_MARK:          {Name: "fanotify_mark", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "fanotify_mark", linux.EPERM) }},
+	linux.SYS_IO_SETUP:     {Name: "io_setup", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "io_setup", linux.ENOSYS) }},
+	linux.SYS_IO_DESTROY:   {Name: "io_destroy", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "io_destroy", linux.ENOSYS) }},
+	linux.SYS_IO_SUBMIT:    {Name: "io_submit", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "io_submit", linux.ENOSYS) }},
+	linux.SYS_IO_CANCEL:    {Name: "io_cancel", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "io_cancel", linux.ENOSYS) }},
+	linux.SYS_IO_GETEVENTS: {Name: "io_getevents", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "io_getevents", linux.ENOSYS) }},
+	linux.SYS_SETXATTR: {Name: "setxattr", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysSetxattr(t, a[0], a[1], a[2], a[3], uint32(a[4]))
+	}},
+	linux.SYS_LSETXATTR: {Name: "lsetxattr", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysLsetxattr(t, a[0], a[1], a[2], a[3], uint32(a[4]))
+	}},
+	linux.SYS_FSETXATTR: {Name: "fsetxattr", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysFsetxattr(t, int32(a[0]), a[1], a[2], a[3], uint32(a[4]))
+	}},
+	linux.SYS_GETXATTR:  {Name: "getxattr", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysGetxattr(t, a[0], a[1], a[2], a[3]) }},
+	linux.SYS_LGETXATTR: {Name: "lgetxattr", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysLgetxattr(t, a[0], a[1], a[2], a[3]) }},
+	linux.SYS_FGETXATTR: {Name: "fgetxattr", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysFgetxattr(t, int32(a[0]), a[1], a[2], a[3])
+	}},
+	linux.SYS_LISTXATTR:      {Name: "listxattr", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysListxattr(t, a[0], a[1], a[2]) }},
+	linux.SYS_LLISTXATTR:     {Name: "llistxattr", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysLlistxattr(t, a[0], a[1], a[2]) }},
+	linux.SYS_FLISTXATTR:     {Name: "flistxattr", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysFlistxattr(t, int32(a[0]), a[1], a[2]) }},
+	linux.SYS_REMOVEXATTR:    {Name: "removexattr", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysRemovexattr(t, a[0], a[1]) }},
+	linux.SYS_LREMOVEXATTR:   {Name: "lremovexattr", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysLremovexattr(t, a[0], a[1]) }},
+	linux.SYS_FREMOVEXATTR:   {Name: "fremovexattr", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysFremovexattr(t, int32(a[0]), a[1]) }},
+	linux.SYS_GETCWD:         {Name: "getcwd", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysGetcwd(t, a[0], a[1]) }},
+	linux.SYS_LOOKUP_DCOOKIE: {Name: "lookup_dcookie", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "lookup_dcookie", linux.ENOSYS) }},
+	linux.SYS_EVENTFD2:       {Name: "eventfd2", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysEventfd2(t, uint32(a[0]), uint32(a[1])) }},
+	linux.SYS_EPOLL_CREATE1:  {Name: "epoll_create1", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysEpollCreate1(t, uint32(a[0])) }},
+	linux.SYS_EPOLL_CTL: {Name: "epoll_ctl", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysEpollCtl(t, int32(a[0]), int32(a[1]), int32(a[2]), a[3])
+	}},
+	linux.SYS_EPOLL_PWAIT: {Name: "epoll_pwait", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysEpollPwait(t, int32(a[0]), a[1], int32(a[2]), int32(a[3]), a[4], a[5])
+	}},
+	linux.SYS_DUP: {Name: "dup", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysDup(t, int32(a[0])) }},
+	linux.SYS_DUP3: {Name: "dup3", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysDup3(t, int32(a[0]), int32(a[1]), uint32(a[2]))
+	}},
+	linux.SYS_FCNTL:         {Name: "fcntl", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysFcntl(t, int32(a[0]), int32(a[1]), a[2]) }},
+	linux.SYS_INOTIFY_INIT1: {Name: "inotify_init1", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysInotifyInit1(t, uint32(a[0])) }},
+	linux.SYS_INOTIFY_ADD_WATCH: {Name: "inotify_add_watch", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysInotifyAddWatch(t, int32(a[0]), a[1], uint32(a[2]))
+	}},
+	linux.SYS_INOTIFY_RM_WATCH: {Name: "inotify_rm_watch", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysInotifyRmWatch(t, int32(a[0]), int32(a[1]))
+	}},
+	linux.SYS_IOCTL: {Name: "ioctl", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysIoctl(t, int32(a[0]), uint32(a[1]), a[2]) }},
+	linux.SYS_IOPRIO_SET: {Name: "ioprio_set", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysIoprioSet(t, int32(a[0]), int32(a[1]), int32(a[2]))
+	}},
+	linux.SYS_IOPRIO_GET: {Name: "ioprio_get", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysIoprioGet(t, int32(a[0]), int32(a[1])) }},
+	linux.SYS_FLOCK:      {Name: "flock", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysFlock(t, int32(a[0]), int32(a[1])) }},
+	linux.SYS_MKNODAT: {Name: "mknodat", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysMknodat(t, int32(a[0]), a[1], uint32(a[2]), a[3])
+	}},
+	linux.SYS_MKDIRAT: {Name: "mkdirat", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysMkdirat(t, int32(a[0]), a[1], uint32(a[2]))
+	}},
+	linux.SYS_UNLINKAT: {Name: "unlinkat", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysUnlinkat(t, int32(a[0]), a[1], uint32(a[2]))
+	}},
+	linux.SYS_SYMLINKAT: {Name: "symlinkat", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysSymlinkat(t, a[0], int32(a[1]), a[2]) }},
+	linux.SYS_LINKAT: {Name: "linkat", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysLinkat(t, int32(a[0]), a[1], int32(a[2]), a[3], uint32(a[4]))
+	}},
+	linux.SYS_RENAMEAT: {Name: "renameat", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysRenameat(t, int32(a[0]), a[1], int32(a[2]), a[3])
+	}},
+	linux.SYS_UMOUNT2:    {Name: "umount2", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "umount2", linux.EPERM) }},
+	linux.SYS_MOUNT:      {Name: "mount", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "mount", linux.EPERM) }},
+	linux.SYS_PIVOT_ROOT: {Name: "pivot_root", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "pivot_root", linux.EPERM) }},
+	linux.SYS_NFSSERVCTL: {Name: "nfsservctl", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "nfsservctl", linux.ENOSYS) }},
+	linux.SYS_STATFS:     {Name: "statfs", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysStatfs(t, a[0], a[1]) }},
+	linux.SYS_FSTATFS:    {Name: "fstatfs", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysFstatfs(t, int32(a[0]), a[1]) }},
+	linux.SYS_TRUNCATE:   {Name: "truncate", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysTruncate(t, a[0], int64(a[1])) }},
+	linux.SYS_FTRUNCATE:  {Name: "ftruncate", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysFtruncate(t, int32(a[0]), int64(a[1])) }},
+	linux.SYS_FALLOCATE: {Name: "fallocate", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysFallocate(t, int32(a[0]), uint32(a[1]), int64(a[2]), int64(a[3]))
+	}},
+	linux.SYS_FACCESSAT: {Name: "faccessat", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysFaccessat(t, int32(a[0]), a[1], uint32(a[2]))
+	}},
+	linux.SYS_CHDIR:  {Name: "chdir", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysChdir(t, a[0]) }},
+	linux.SYS_FCHDIR: {Name: "fchdir", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysFchdir(t, int32(a[0])) }},
+	linux.SYS_CHROOT: {Name: "chroot", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysChroot(t, a[0]) }},
+	linux.SYS_FCHMOD: {Name: "fchmod", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysFchmod(t, int32(a[0]), uint32(a[1])) }},
+	linux.SYS_FCHMODAT: {Name: "fchmodat", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysFchmodat(t, int32(a[0]), a[1], uint32(a[2]))
+	}},
+	linux.SYS_FCHOWNAT: {Name: "fchownat", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysFchownat(t, int32(a[0]), a[1], uint32(a[2]), uint32(a[3]), uint32(a[4]))
+	}},
+	linux.SYS_FCHOWN: {Name: "fchown", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysFchown(t, int32(a[0]), uint32(a[1]), uint32(a[2]))
+	}},
+	linux.SYS_OPENAT: {Name: "openat", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysOpenat(t, int32(a[0]), a[1], uint32(a[2]), uint32(a[3]))
+	}},
+	linux.SYS_CLOSE:    {Name: "close", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysClose(t, int32(a[0])) }},
+	linux.SYS_VHANGUP:  {Name: "vhangup", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return sysVhangup(t) }},
+	linux.SYS_PIPE2:    {Name: "pipe2", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysPipe2(t, a[0], uint32(a[1])) }},
+	linux.SYS_QUOTACTL: {Name: "quotactl", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "quotactl", linux.EPERM) }},
+	linux.SYS_GETDENTS64: {Name: "getdents64", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysGetdents64(t, int32(a[0]), a[1], uint32(a[2]))
+	}},
+	linux.SYS_LSEEK: {Name: "lseek", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysLseek(t, int32(a[0]), int64(a[1]), int32(a[2]))
+	}},
+	linux.SYS_READ:   {Name: "read", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysRead(t, int32(a[0]), a[1], a[2]) }},
+	linux.SYS_WRITE:  {Name: "write", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysWrite(t, int32(a[0]), a[1], a[2]) }},
+	linux.SYS_READV:  {Name: "readv", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysReadv(t, int32(a[0]), a[1], a[2]) }},
+	linux.SYS_WRITEV: {Name: "writev", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysWritev(t, int32(a[0]), a[1], a[2]) }},
+	linux.SYS_PREAD64: {Name: "pread64", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysPread64(t, int32(a[0]), a[1], a[2], int64(a[3]))
+	}},
+	linux.SYS_PWRITE64: {Name: "pwrite64", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysPwrite64(t, int32(a[0]), a[1], a[2], int64(a[3]))
+	}},
+	linux.SYS_PREADV: {Name: "preadv", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysPreadv(t, int32(a[0]), a[1], a[2], int64(a[3]), int64(a[4]))
+	}},
+	linux.SYS_PWRITEV: {Name: "pwritev", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysPwritev(t, int32(a[0]), a[1], a[2], int64(a[3]), int64(a[4]))
+	}},
+	linux.SYS_SENDFILE: {Name: "sendfile", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysSendfile(t, int32(a[0]), int32(a[1]), a[2], a[3])
+	}},
+	linux.SYS_PSELECT6: {Name: "pselect6", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysPselect6(t, int32(a[0]), a[1], a[2], a[3], a[4], a[5])
+	}},
+	linux.SYS_PPOLL: {Name: "ppoll", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysPpoll(t, a[0], uint32(a[1]), a[2], a[3], a[4])
+	}},
+	linux.SYS_SIGNALFD4: {Name: "signalfd4", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysSignalfd4(t, int32(a[0]), a[1], a[2], uint32(a[3]))
+	}},
+	linux.SYS_VMSPLICE: {Name: "vmsplice", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysVmsplice(t, int32(a[0]), a[1], a[2], uint32(a[3]))
+	}},
+	linux.SYS_SPLICE: {Name: "splice", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysSplice(t, int32(a[0]), a[1], int32(a[2]), a[3], a[4], uint32(a[5]))
+	}},
+	linux.SYS_TEE: {Name: "tee", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysTee(t, int32(a[0]), int32(a[1]), a[2], uint32(a[3]))
+	}},
+	linux.SYS_READLINKAT: {Name: "readlinkat", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysReadlinkat(t, int32(a[0]), a[1], a[2], int32(a[3]))
+	}},
+	linux.SYS_NEWFSTATAT: {Name: "newfstatat", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysNewfstatat(t, int32(a[0]), a[1], a[2], uint32(a[3]))
+	}},
+	linux.SYS_FSTAT:     {Name: "fstat", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysFstat(t, int32(a[0]), a[1]) }},
+	linux.SYS_SYNC:      {Name: "sync", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return sysSync(t) }},
+	linux.SYS_FSYNC:     {Name: "fsync", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysFsync(t, int32(a[0])) }},
+	linux.SYS_FDATASYNC: {Name: "fdatasync", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysFdatasync(t, int32(a[0])) }},
+	linux.SYS_SYNC_FILE_RANGE: {Name: "sync_file_range", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysSyncFileRange(t, int32(a[0]), int64(a[1]), int64(a[2]), uint32(a[3]))
+	}},
+	linux.SYS_TIMERFD_CREATE: {Name: "timerfd_create", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysTimerfdCreate(t, int32(a[0]), uint32(a[1]))
+	}},
+	linux.SYS_TIMERFD_SETTIME: {Name: "timerfd_settime", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysTimerfdSettime(t, int32(a[0]), uint32(a[1]), a[2], a[3])
+	}},
+	linux.SYS_TIMERFD_GETTIME: {Name: "timerfd_gettime", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysTimerfdGettime(t, int32(a[0]), a[1]) }},
+	linux.SYS_UTIMENSAT: {Name: "utimensat", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysUtimensat(t, int32(a[0]), a[1], a[2], uint32(a[3]))
+	}},
+	linux.SYS_ACCT:        {Name: "acct", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "acct", linux.EPERM) }},
+	linux.SYS_CAPGET:      {Name: "capget", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysCapget(t, a[0], a[1]) }},
+	linux.SYS_CAPSET:      {Name: "capset", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysCapset(t, a[0], a[1]) }},
+	linux.SYS_PERSONALITY: {Name: "personality", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysPersonality(t, uint32(a[0])) }},
+	linux.SYS_EXIT:        {Name: "exit", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysExit(t, int32(a[0])) }},
+	linux.SYS_EXIT_GROUP:  {Name: "exit_group", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysExitGroup(t, int32(a[0])) }},
+	linux.SYS_WAITID: {Name: "waitid", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysWaitid(t, int32(a[0]), int32(a[1]), a[2], int32(a[3]), a[4])
+	}},
+	linux.SYS_SET_TID_ADDRESS: {Name: "set_tid_address", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysSetTidAddress(t, a[0]) }},
+	linux.SYS_UNSHARE:         {Name: "unshare", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysUnshare(t, a[0]) }},
+	linux.SYS_FUTEX: {Name: "futex", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysFutex(t, a[0], uint32(a[1]), uint32(a[2]), a[3], a[4], uint32(a[5]))
+	}},
+	linux.SYS_SET_ROBUST_LIST:  {Name: "set_robust_list", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysSetRobustList(t, a[0], a[1]) }},
+	linux.SYS_GET_ROBUST_LIST:  {Name: "get_robust_list", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysGetRobustList(t, int32(a[0]), a[1], a[2]) }},
+	linux.SYS_NANOSLEEP:        {Name: "nanosleep", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysNanosleep(t, a[0], a[1]) }},
+	linux.SYS_GETITIMER:        {Name: "getitimer", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysGetitimer(t, int32(a[0]), a[1]) }},
+	linux.SYS_SETITIMER:        {Name: "setitimer", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysSetitimer(t, int32(a[0]), a[1], a[2]) }},
+	linux.SYS_KEXEC_LOAD:       {Name: "kexec_load", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "kexec_load", linux.EPERM) }},
+	linux.SYS_INIT_MODULE:      {Name: "init_module", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "init_module", linux.EPERM) }},
+	linux.SYS_DELETE_MODULE:    {Name: "delete_module", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "delete_module", linux.EPERM) }},
+	linux.SYS_TIMER_CREATE:     {Name: "timer_create", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysTimerCreate(t, int32(a[0]), a[1], a[2]) }},
+	linux.SYS_TIMER_GETTIME:    {Name: "timer_gettime", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysTimerGettime(t, int32(a[0]), a[1]) }},
+	linux.SYS_TIMER_GETOVERRUN: {Name: "timer_getoverrun", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysTimerGetoverrun(t, int32(a[0])) }},
+	linux.SYS_TIMER_SETTIME: {Name: "timer_settime", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysTimerSettime(t, int32(a[0]), int32(a[1]), a[2], a[3])
+	}},
+	linux.SYS_TIMER_DELETE:  {Name: "timer_delete", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysTimerDelete(t, int32(a[0])) }},
+	linux.SYS_CLOCK_SETTIME: {Name: "clock_settime", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "clock_settime", linux.EPERM) }},
+	linux.SYS_CLOCK_GETTIME: {Name: "clock_gettime", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysClockGettime(t, int32(a[0]), a[1]) }},
+	linux.SYS_CLOCK_GETRES:  {Name: "clock_getres", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysClockGetres(t, int32(a[0]), a[1]) }},
+	linux.SYS_CLOCK_NANOSLEEP: {Name: "clock_nanosleep", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysClockNanosleep(t, int32(a[0]), int32(a[1]), a[2], a[3])
+	}},
+	linux.SYS_SYSLOG:         {Name: "syslog", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "syslog", linux.EPERM) }},
+	linux.SYS_PTRACE:         {Name: "ptrace", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "ptrace", linux.EPERM) }},
+	linux.SYS_SCHED_SETPARAM: {Name: "sched_setparam", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysSchedSetparam(t, int32(a[0]), a[1]) }},
+	linux.SYS_SCHED_SETSCHEDULER: {Name: "sched_setscheduler", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysSchedSetscheduler(t, int32(a[0]), int32(a[1]), a[2])
+	}},
+	linux.SYS_SCHED_GETSCHEDULER: {Name: "sched_getscheduler", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysSchedGetscheduler(t, int32(a[0])) }},
+	linux.SYS_SCHED_GETPARAM:     {Name: "sched_getparam", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysSchedGetparam(t, int32(a[0]), a[1]) }},
+	linux.SYS_SCHED_SETAFFINITY: {Name: "sched_setaffinity", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysSchedSetaffinity(t, int32(a[0]), uint32(a[1]), a[2])
+	}},
+	linux.SYS_SCHED_GETAFFINITY: {Name: "sched_getaffinity", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysSchedGetaffinity(t, int32(a[0]), uint32(a[1]), a[2])
+	}},
+	linux.SYS_SCHED_YIELD:            {Name: "sched_yield", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return sysSchedYield(t) }},
+	linux.SYS_SCHED_GET_PRIORITY_MAX: {Name: "sched_get_priority_max", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysSchedGetPriorityMax(t, int32(a[0])) }},
+	linux.SYS_SCHED_GET_PRIORITY_MIN: {Name: "sched_get_priority_min", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysSchedGetPriorityMin(t, int32(a[0])) }},
+	linux.SYS_SCHED_RR_GET_INTERVAL:  {Name: "sched_rr_get_interval", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysSchedRrGetInterval(t, int32(a[0]), a[1]) }},
+	linux.SYS_RESTART_SYSCALL:        {Name: "restart_syscall", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return sysRestartSyscall(t) }},
+	linux.SYS_KILL:                   {Name: "kill", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysKill(t, int32(a[0]), int32(a[1])) }},
+	linux.SYS_TKILL:                  {Name: "tkill", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysTkill(t, int32(a[0]), int32(a[1])) }},
+	linux.SYS_TGKILL: {Name: "tgkill", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysTgkill(t, int32(a[0]), int32(a[1]), int32(a[2]))
+	}},
+	linux.SYS_SIGALTSTACK:   {Name: "sigaltstack", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysSigaltstack(t, a[0], a[1]) }},
+	linux.SYS_RT_SIGSUSPEND: {Name: "rt_sigsuspend", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysRtSigsuspend(t, a[0], a[1]) }},
+	linux.SYS_RT_SIGACTION: {Name: "rt_sigaction", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysRtSigaction(t, int32(a[0]), a[1], a[2], a[3])
+	}},
+	linux.SYS_RT_SIGPROCMASK: {Name: "rt_sigprocmask", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysRtSigprocmask(t, int32(a[0]), a[1], a[2], a[3])
+	}},
+	linux.SYS_RT_SIGPENDING:   {Name: "rt_sigpending", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysRtSigpending(t, a[0], a[1]) }},
+	linux.SYS_RT_SIGTIMEDWAIT: {Name: "rt_sigtimedwait", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysRtSigtimedwait(t, a[0], a[1], a[2], a[3]) }},
+	linux.SYS_RT_SIGQUEUEINFO: {Name: "rt_sigqueueinfo", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysRtSigqueueinfo(t, int32(a[0]), int32(a[1]), a[2])
+	}},
+	linux.SYS_RT_SIGRETURN: {Name: "rt_sigreturn", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return sysRtSigreturn(t) }},
+	linux.SYS_SETPRIORITY: {Name: "setpriority", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysSetpriority(t, int32(a[0]), int32(a[1]), int32(a[2]))
+	}},
+	linux.SYS_GETPRIORITY: {Name: "getpriority", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysGetpriority(t, int32(a[0]), int32(a[1])) }},
+	linux.SYS_REBOOT:      {Name: "reboot", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "reboot", linux.EPERM) }},
+	linux.SYS_SETREGID:    {Name: "setregid", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysSetregid(t, uint32(a[0]), uint32(a[1])) }},
+	linux.SYS_SETGID:      {Name: "setgid", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysSetgid(t, uint32(a[0])) }},
+	linux.SYS_SETREUID:    {Name: "setreuid", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysSetreuid(t, uint32(a[0]), uint32(a[1])) }},
+	linux.SYS_SETUID:      {Name: "setuid", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysSetuid(t, uint32(a[0])) }},
+	linux.SYS_SETRESUID: {Name: "setresuid", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysSetresuid(t, uint32(a[0]), uint32(a[1]), uint32(a[2]))
+	}},
+	linux.SYS_GETRESUID: {Name: "getresuid", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysGetresuid(t, a[0], a[1], a[2]) }},
+	linux.SYS_SETRESGID: {Name: "setresgid", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysSetresgid(t, uint32(a[0]), uint32(a[1]), uint32(a[2]))
+	}},
+	linux.SYS_GETRESGID:     {Name: "getresgid", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysGetresgid(t, a[0], a[1], a[2]) }},
+	linux.SYS_SETFSUID:      {Name: "setfsuid", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysSetfsuid(t, uint32(a[0])) }},
+	linux.SYS_SETFSGID:      {Name: "setfsgid", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysSetfsgid(t, uint32(a[0])) }},
+	linux.SYS_TIMES:         {Name: "times", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysTimes(t, a[0]) }},
+	linux.SYS_SETPGID:       {Name: "setpgid", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysSetpgid(t, int32(a[0]), int32(a[1])) }},
+	linux.SYS_GETPGID:       {Name: "getpgid", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysGetpgid(t, int32(a[0])) }},
+	linux.SYS_GETSID:        {Name: "getsid", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysGetsid(t, int32(a[0])) }},
+	linux.SYS_SETSID:        {Name: "setsid", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return sysSetsid(t) }},
+	linux.SYS_GETGROUPS:     {Name: "getgroups", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysGetgroups(t, int32(a[0]), a[1]) }},
+	linux.SYS_SETGROUPS:     {Name: "setgroups", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysSetgroups(t, int32(a[0]), a[1]) }},
+	linux.SYS_UNAME:         {Name: "uname", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysUname(t, a[0]) }},
+	linux.SYS_SETHOSTNAME:   {Name: "sethostname", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysSethostname(t, a[0], int32(a[1])) }},
+	linux.SYS_SETDOMAINNAME: {Name: "setdomainname", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysSetdomainname(t, a[0], int32(a[1])) }},
+	linux.SYS_GETRLIMIT:     {Name: "getrlimit", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysGetrlimit(t, uint32(a[0]), a[1]) }},
+	linux.SYS_SETRLIMIT:     {Name: "setrlimit", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysSetrlimit(t, uint32(a[0]), a[1]) }},
+	linux.SYS_GETRUSAGE:     {Name: "getrusage", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysGetrusage(t, int32(a[0]), a[1]) }},
+	linux.SYS_UMASK:         {Name: "umask", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysUmask(t, uint32(a[0])) }},
+	linux.SYS_PRCTL: {Name: "prctl", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysPrctl(t, int32(a[0]), a[1], a[2], a[3], a[4])
+	}},
+	linux.SYS_GETCPU:       {Name: "getcpu", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysGetcpu(t, a[0], a[1]) }},
+	linux.SYS_GETTIMEOFDAY: {Name: "gettimeofday", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysGettimeofday(t, a[0], a[1]) }},
+	linux.SYS_SETTIMEOFDAY: {Name: "settimeofday", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "settimeofday", linux.EPERM) }},
+	linux.SYS_ADJTIMEX:     {Name: "adjtimex", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysAdjtimex(t, a[0]) }},
+	linux.SYS_GETPID:       {Name: "getpid", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return sysGetpid(t) }},
+	linux.SYS_GETPPID:      {Name: "getppid", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return sysGetppid(t) }},
+	linux.SYS_GETUID:       {Name: "getuid", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return sysGetuid(t) }},
+	linux.SYS_GETEUID:      {Name: "geteuid", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return sysGeteuid(t) }},
+	linux.SYS_GETGID:       {Name: "getgid", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return sysGetgid(t) }},
+	linux.SYS_GETEGID:      {Name: "getegid", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return sysGetegid(t) }},
+	linux.SYS_GETTID:       {Name: "gettid", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return sysGettid(t) }},
+	linux.SYS_SYSINFO:      {Name: "sysinfo", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysSysinfo(t, a[0]) }},
+	linux.SYS_MQ_OPEN: {Name: "mq_open", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysMqOpen(t, a[0], uint32(a[1]), uint32(a[2]), a[3])
+	}},
+	linux.SYS_MQ_UNLINK: {Name: "mq_unlink", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysMqUnlink(t, a[0]) }},
+	linux.SYS_MQ_TIMEDSEND: {Name: "mq_timedsend", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysMqTimedsend(t, int32(a[0]), a[1], a[2], uint32(a[3]), a[4])
+	}},
+	linux.SYS_MQ_TIMEDRECEIVE: {Name: "mq_timedreceive", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysMqTimedreceive(t, int32(a[0]), a[1], a[2], a[3], a[4])
+	}},
+	linux.SYS_MQ_NOTIFY:     {Name: "mq_notify", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysMqNotify(t, int32(a[0]), a[1]) }},
+	linux.SYS_MQ_GETSETATTR: {Name: "mq_getsetattr", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysMqGetsetattr(t, int32(a[0]), a[1], a[2]) }},
+	linux.SYS_MSGGET:        {Name: "msgget", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysMsgget(t, int32(a[0]), uint32(a[1])) }},
+	linux.SYS_MSGCTL:        {Name: "msgctl", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysMsgctl(t, int32(a[0]), uint32(a[1]), a[2]) }},
+	linux.SYS_MSGRCV: {Name: "msgrcv", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysMsgrcv(t, int32(a[0]), a[1], a[2], int64(a[3]), uint32(a[4]))
+	}},
+	linux.SYS_MSGSND: {Name: "msgsnd", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysMsgsnd(t, int32(a[0]), a[1], a[2], uint32(a[3]))
+	}},
+	linux.SYS_SEMGET: {Name: "semget", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysSemget(t, int32(a[0]), int32(a[1]), uint32(a[2]))
+	}},
+	linux.SYS_SEMCTL: {Name: "semctl", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysSemctl(t, int32(a[0]), int32(a[1]), uint32(a[2]), a[3])
+	}},
+	linux.SYS_SEMTIMEDOP: {Name: "semtimedop", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysSemtimedop(t, int32(a[0]), a[1], a[2], a[3])
+	}},
+	linux.SYS_SEMOP:  {Name: "semop", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysSemop(t, int32(a[0]), a[1], a[2]) }},
+	linux.SYS_SHMGET: {Name: "shmget", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysShmget(t, int32(a[0]), a[1], uint32(a[2])) }},
+	linux.SYS_SHMCTL: {Name: "shmctl", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysShmctl(t, int32(a[0]), uint32(a[1]), a[2]) }},
+	linux.SYS_SHMAT:  {Name: "shmat", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysShmat(t, int32(a[0]), a[1], uint32(a[2])) }},
+	linux.SYS_SHMDT:  {Name: "shmdt", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysShmdt(t, a[0]) }},
+	linux.SYS_SOCKET: {Name: "socket", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysSocket(t, int32(a[0]), uint32(a[1]), int32(a[2]))
+	}},
+	linux.SYS_SOCKETPAIR: {Name: "socketpair", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysSocketpair(t, int32(a[0]), uint32(a[1]), int32(a[2]), a[3])
+	}},
+	linux.SYS_BIND:        {Name: "bind", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysBind(t, int32(a[0]), a[1], int32(a[2])) }},
+	linux.SYS_LISTEN:      {Name: "listen", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysListen(t, int32(a[0]), int32(a[1])) }},
+	linux.SYS_ACCEPT:      {Name: "accept", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysAccept(t, int32(a[0]), a[1], a[2]) }},
+	linux.SYS_CONNECT:     {Name: "connect", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysConnect(t, int32(a[0]), a[1], int32(a[2])) }},
+	linux.SYS_GETSOCKNAME: {Name: "getsockname", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysGetsockname(t, int32(a[0]), a[1], a[2]) }},
+	linux.SYS_GETPEERNAME: {Name: "getpeername", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysGetpeername(t, int32(a[0]), a[1], a[2]) }},
+	linux.SYS_SENDTO: {Name: "sendto", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysSendto(t, int32(a[0]), a[1], a[2], int32(a[3]), a[4], int32(a[5]))
+	}},
+	linux.SYS_RECVFROM: {Name: "recvfrom", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysRecvfrom(t, int32(a[0]), a[1], a[2], int32(a[3]), a[4], a[5])
+	}},
+	linux.SYS_SETSOCKOPT: {Name: "setsockopt", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysSetsockopt(t, int32(a[0]), int32(a[1]), int32(a[2]), a[3], int32(a[4]))
+	}},
+	linux.SYS_GETSOCKOPT: {Name: "getsockopt", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysGetsockopt(t, int32(a[0]), int32(a[1]), int32(a[2]), a[3], a[4])
+	}},
+	linux.SYS_SHUTDOWN: {Name: "shutdown", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysShutdown(t, int32(a[0]), int32(a[1])) }},
+	linux.SYS_SENDMSG:  {Name: "sendmsg", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysSendmsg(t, int32(a[0]), a[1], int32(a[2])) }},
+	linux.SYS_RECVMSG:  {Name: "recvmsg", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysRecvmsg(t, int32(a[0]), a[1], int32(a[2])) }},
+	linux.SYS_READAHEAD: {Name: "readahead", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysReadahead(t, int32(a[0]), int64(a[1]), a[2])
+	}},
+	linux.SYS_BRK:    {Name: "brk", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysBrk(t, a[0]) }},
+	linux.SYS_MUNMAP: {Name: "munmap", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysMunmap(t, a[0], a[1]) }},
+	linux.SYS_MREMAP: {Name: "mremap", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysMremap(t, a[0], a[1], a[2], uint32(a[3]), a[4])
+	}},
+	linux.SYS_ADD_KEY:     {Name: "add_key", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "add_key", linux.ENOSYS) }},
+	linux.SYS_REQUEST_KEY: {Name: "request_key", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "request_key", linux.ENOSYS) }},
+	linux.SYS_KEYCTL:      {Name: "keyctl", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "keyctl", linux.ENOSYS) }},
+	linux.SYS_CLONE:       {Name: "clone", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysClone(t, a[0], a[1], a[2], a[3], a[4]) }},
+	linux.SYS_EXECVE:      {Name: "execve", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysExecve(t, a[0], a[1], a[2]) }},
+	linux.SYS_MMAP: {Name: "mmap", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysMmap(t, a[0], a[1], uint32(a[2]), uint32(a[3]), int32(a[4]), a[5])
+	}},
+	linux.SYS_FADVISE64: {Name: "fadvise64", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysFadvise64(t, int32(a[0]), int64(a[1]), int64(a[2]), int32(a[3]))
+	}},
+	linux.SYS_SWAPON:           {Name: "swapon", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "swapon", linux.EPERM) }},
+	linux.SYS_SWAPOFF:          {Name: "swapoff", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "swapoff", linux.EPERM) }},
+	linux.SYS_MPROTECT:         {Name: "mprotect", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysMprotect(t, a[0], a[1], uint32(a[2])) }},
+	linux.SYS_MSYNC:            {Name: "msync", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysMsync(t, a[0], a[1], int32(a[2])) }},
+	linux.SYS_MLOCK:            {Name: "mlock", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysMlock(t, a[0], a[1]) }},
+	linux.SYS_MUNLOCK:          {Name: "munlock", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysMunlock(t, a[0], a[1]) }},
+	linux.SYS_MLOCKALL:         {Name: "mlockall", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysMlockall(t, uint32(a[0])) }},
+	linux.SYS_MUNLOCKALL:       {Name: "munlockall", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return sysMunlockall(t) }},
+	linux.SYS_MINCORE:          {Name: "mincore", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysMincore(t, a[0], a[1], a[2]) }},
+	linux.SYS_MADVISE:          {Name: "madvise", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysMadvise(t, a[0], a[1], int32(a[2])) }},
+	linux.SYS_REMAP_FILE_PAGES: {Name: "remap_file_pages", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "remap_file_pages", linux.ENOSYS) }},
+	linux.SYS_MBIND:            {Name: "mbind", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "mbind", linux.ENOSYS) }},
+	linux.SYS_GET_MEMPOLICY:    {Name: "get_mempolicy", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "get_mempolicy", linux.ENOSYS) }},
+	linux.SYS_SET_MEMPOLICY:    {Name: "set_mempolicy", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "set_mempolicy", linux.ENOSYS) }},
+	linux.SYS_MIGRATE_PAGES:    {Name: "migrate_pages", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "migrate_pages", linux.ENOSYS) }},
+	linux.SYS_MOVE_PAGES:       {Name: "move_pages", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "move_pages", linux.ENOSYS) }},
+	linux.SYS_RT_TGSIGQUEUEINFO: {Name: "rt_tgsigqueueinfo", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysRtTgsigqueueinfo(t, int32(a[0]), int32(a[1]), int32(a[2]), a[3])
+	}},
+	linux.SYS_PERF_EVENT_OPEN: {Name: "perf_event_open", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "perf_event_open", linux.EACCES) }},
+	linux.SYS_ACCEPT4: {Name: "accept4", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysAccept4(t, int32(a[0]), a[1], a[2], uint32(a[3]))
+	}},
+	linux.SYS_RECVMMSG: {Name: "recvmmsg", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysRecvmmsg(t, int32(a[0]), a[1], uint32(a[2]), int32(a[3]), a[4])
+	}},
+	linux.SYS_WAIT4: {Name: "wait4", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysWait4(t, int32(a[0]), a[1], int32(a[2]), a[3])
+	}},
+	linux.SYS_PRLIMIT64: {Name: "prlimit64", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysPrlimit64(t, int32(a[0]), uint32(a[1]), a[2], a[3])
+	}},
+	linux.SYS_FANOTIFY_INIT: {Name: "fanotify_init", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "fanotify_init", linux.EPERM) }},
+	linux.SYS_FANOTIFY_MARK: {Name: "fanotify_mark", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "fanotify_mark", linux.EPERM) }},
 	linux.SYS_NAME_TO_HANDLE_AT: {Name: "name_to_handle_at", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) {
 		return refuse(t, "name_to_handle_at", linux.EOPNOTSUPP)
 	}},
 	linux.SYS_OPEN_BY_HANDLE_AT: {Name: "open_by_handle_at", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "open_by_handle_at", linux.EPERM) }},
-	linux.SYS_CLOCK_ADJTIME:     {Name: "clock_adjtime"},
-	linux.SYS_SYNCFS:            {Name: "syncfs"},
+	linux.SYS_CLOCK_ADJTIME:     {Name: "clock_adjtime", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysClockAdjtime(t, int32(a[0]), a[1]) }},
+	linux.SYS_SYNCFS:            {Name: "syncfs", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysSyncfs(t, int32(a[0])) }},
 	linux.SYS_SETNS:             {Name: "setns", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "setns", linux.EPERM) }},
-	linux.SYS_SENDMMSG:          {Name: "sendmmsg"},
+	linux.SYS_SENDMMSG: {Name: "sendmmsg", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysSendmmsg(t, int32(a[0]), a[1], uint32(a[2]), int32(a[3]))
+	}},
 	linux.SYS_PROCESS_VM_READV:  {Name: "process_vm_readv", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "process_vm_readv", linux.ENOSYS) }},
 	linux.SYS_PROCESS_VM_WRITEV: {Name: "process_vm_writev", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "process_vm_writev", linux.ENOSYS) }},
 	linux.SYS_KCMP:              {Name: "kcmp", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "kcmp", linux.ENOSYS) }},
 	linux.SYS_FINIT_MODULE:      {Name: "finit_module", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "finit_module", linux.EPERM) }},
-	linux.SYS_SCHED_SETATTR:     {Name: "sched_setattr"},
-	linux.SYS_SCHED_GETATTR:     {Name: "sched_getattr"},
-	linux.SYS_RENAMEAT2:         {Name: "renameat2"},
-	linux.SYS_SECCOMP:           {Name: "seccomp", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "seccomp", linux.ENOSYS) }},
-	linux.SYS_GETRANDOM:         {Name: "getrandom"},
-	linux.SYS_MEMFD_CREATE:      {Name: "memfd_create"},
-	linux.SYS_BPF:               {Name: "bpf", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "bpf", linux.EPERM) }},
-	linux.SYS_EXECVEAT:          {Name: "execveat"},
-	linux.SYS_USERFAULTFD:       {Name: "userfaultfd", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "userfaultfd", linux.EPERM) }},
-	linux.SYS_MEMBARRIER:        {Name: "membarrier"},
-	linux.SYS_MLOCK2:            {Name: "mlock2"},
-	linux.SYS_COPY_FILE_RANGE:   {Name: "copy_file_range"},
-	linux.SYS_PREADV2:           {Name: "preadv2"},
-	linux.SYS_PWRITEV2:          {Name: "pwritev2"},
-	linux.SYS_PKEY_MPROTECT:     {Name: "pkey_mprotect", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "pkey_mprotect", linux.ENOSYS) }},
-	linux.SYS_PKEY_ALLOC:        {Name: "pkey_alloc", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "pkey_alloc", linux.ENOSYS) }},
-	linux.SYS_PKEY_FREE:         {Name: "pkey_free", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "pkey_free", linux.ENOSYS) }},
-	linux.SYS_STATX:             {Name: "statx"},
-	linux.SYS_IO_PGETEVENTS:     {Name: "io_pgetevents", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "io_pgetevents", linux.ENOSYS) }},
-	linux.SYS_RSEQ:              {Name: "rseq"},
-	linux.SYS_KEXEC_FILE_LOAD:   {Name: "kexec_file_load", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "kexec_file_load", linux.EPERM) }},
-	linux.SYS_PIDFD_SEND_SIGNAL: {Name: "pidfd_send_signal"},
+	linux.SYS_SCHED_SETATTR: {Name: "sched_setattr", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysSchedSetattr(t, int32(a[0]), a[1], uint32(a[2]))
+	}},
+	linux.SYS_SCHED_GETATTR: {Name: "sched_getattr", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysSchedGetattr(t, int32(a[0]), a[1], uint32(a[2]), uint32(a[3]))
+	}},
+	linux.SYS_RENAMEAT2: {Name: "renameat2", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysRenameat2(t, int32(a[0]), a[1], int32(a[2]), a[3], uint32(a[4]))
+	}},
+	linux.SYS_SECCOMP:      {Name: "seccomp", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "seccomp", linux.ENOSYS) }},
+	linux.SYS_GETRANDOM:    {Name: "getrandom", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysGetrandom(t, a[0], a[1], uint32(a[2])) }},
+	linux.SYS_MEMFD_CREATE: {Name: "memfd_create", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysMemfdCreate(t, a[0], uint32(a[1])) }},
+	linux.SYS_BPF:          {Name: "bpf", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "bpf", linux.EPERM) }},
+	linux.SYS_EXECVEAT: {Name: "execveat", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysExecveat(t, int32(a[0]), a[1], a[2], a[3], int32(a[4]))
+	}},
+	linux.SYS_USERFAULTFD: {Name: "userfaultfd", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "userfaultfd", linux.EPERM) }},
+	linux.SYS_MEMBARRIER: {Name: "membarrier", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysMembarrier(t, uint32(a[0]), uint32(a[1]), int32(a[2]))
+	}},
+	linux.SYS_MLOCK2: {Name: "mlock2", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysMlock2(t, a[0], a[1], uint32(a[2])) }},
+	linux.SYS_COPY_FILE_RANGE: {Name: "copy_file_range", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysCopyFileRange(t, int32(a[0]), a[1], int32(a[2]), a[3], a[4], uint32(a[5]))
+	}},
+	linux.SYS_PREADV2: {Name: "preadv2", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysPreadv2(t, int32(a[0]), a[1], a[2], int64(a[3]), int64(a[4]), uint32(a[5]))
+	}},
+	linux.SYS_PWRITEV2: {Name: "pwritev2", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysPwritev2(t, int32(a[0]), a[1], a[2], int64(a[3]), int64(a[4]), uint32(a[5]))
+	}},
+	linux.SYS_PKEY_MPROTECT: {Name: "pkey_mprotect", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "pkey_mprotect", linux.ENOSYS) }},
+	linux.SYS_PKEY_ALLOC:    {Name: "pkey_alloc", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "pkey_alloc", linux.ENOSYS) }},
+	linux.SYS_PKEY_FREE:     {Name: "pkey_free", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "pkey_free", linux.ENOSYS) }},
+	linux.SYS_STATX: {Name: "statx", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysStatx(t, int32(a[0]), a[1], uint32(a[2]), uint32(a[3]), a[4])
+	}},
+	linux.SYS_IO_PGETEVENTS: {Name: "io_pgetevents", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "io_pgetevents", linux.ENOSYS) }},
+	linux.SYS_RSEQ: {Name: "rseq", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysRseq(t, a[0], uint32(a[1]), uint32(a[2]), uint32(a[3]))
+	}},
+	linux.SYS_KEXEC_FILE_LOAD: {Name: "kexec_file_load", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "kexec_file_load", linux.EPERM) }},
+	linux.SYS_PIDFD_SEND_SIGNAL: {Name: "pidfd_send_signal", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysPidfdSendSignal(t, int32(a[0]), int32(a[1]), a[2], uint32(a[3]))
+	}},
 	linux.SYS_IO_URING_SETUP:    {Name: "io_uring_setup", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "io_uring_setup", linux.EPERM) }},
 	linux.SYS_IO_URING_ENTER:    {Name: "io_uring_enter", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "io_uring_enter", linux.EPERM) }},
 	linux.SYS_IO_URING_REGISTER: {Name: "io_uring_register", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "io_uring_register", linux.EPERM) }},
@@ -300,16 +480,24 @@ var table = [...]task.Syscall{
 	linux.SYS_FSCONFIG:          {Name: "fsconfig", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "fsconfig", linux.EPERM) }},
 	linux.SYS_FSMOUNT:           {Name: "fsmount", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "fsmount", linux.EPERM) }},
 	linux.SYS_FSPICK:            {Name: "fspick", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "fspick", linux.EPERM) }},
-	linux.SYS_PIDFD_OPEN:        {Name: "pidfd_open"},
-	linux.SYS_CLONE3:            {Name: "clone3"},
-	linux.SYS_CLOSE_RANGE:       {Name: "close_range"},
-	linux.SYS_OPENAT2:           {Name: "openat2"},
-	linux.SYS_PIDFD_GETFD:       {Name: "pidfd_getfd"},
-	linux.SYS_FACCESSAT2:        {Name: "faccessat2"},
-	linux.SYS_PROCESS_MADVISE:   {Name: "process_madvise", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "process_madvise", linux.ENOSYS) }},
-	linux.SYS_EPOLL_PWAIT2:      {Name: "epoll_pwait2"},
-	linux.SYS_MOUNT_SETATTR:     {Name: "mount_setattr", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "mount_setattr", linux.EPERM) }},
-	linux.SYS_QUOTACTL_FD:       {Name: "quotactl_fd", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "quotactl_fd", linux.EPERM) }},
+	linux.SYS_PIDFD_OPEN:        {Name: "pidfd_open", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysPidfdOpen(t, int32(a[0]), uint32(a[1])) }},
+	linux.SYS_CLONE3:            {Name: "clone3", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysClone3(t, a[0], a[1]) }},
+	linux.SYS_CLOSE_RANGE: {Name: "close_range", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysCloseRange(t, uint32(a[0]), uint32(a[1]), uint32(a[2]))
+	}},
+	linux.SYS_OPENAT2: {Name: "openat2", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysOpenat2(t, int32(a[0]), a[1], a[2], a[3]) }},
+	linux.SYS_PIDFD_GETFD: {Name: "pidfd_getfd", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysPidfdGetfd(t, int32(a[0]), int32(a[1]), uint32(a[2]))
+	}},
+	linux.SYS_FACCESSAT2: {Name: "faccessat2", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysFaccessat2(t, int32(a[0]), a[1], uint32(a[2]), uint32(a[3]))
+	}},
+	linux.SYS_PROCESS_MADVISE: {Name: "process_madvise", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "process_madvise", linux.ENOSYS) }},
+	linux.SYS_EPOLL_PWAIT2: {Name: "epoll_pwait2", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysEpollPwait2(t, int32(a[0]), a[1], int32(a[2]), a[3], a[4], a[5])
+	}},
+	linux.SYS_MOUNT_SETATTR: {Name: "mount_setattr", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "mount_setattr", linux.EPERM) }},
+	linux.SYS_QUOTACTL_FD:   {Name: "quotactl_fd", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "quotactl_fd", linux.EPERM) }},
 	linux.SYS_LANDLOCK_CREATE_RULESET: {Name: "landlock_create_ruleset", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) {
 		return refuse(t, "landlock_create_ruleset", linux.ENOSYS)
 	}},
@@ -319,16 +507,18 @@ var table = [...]task.Syscall{
 	}},
 	linux.SYS_MEMFD_SECRET:     {Name: "memfd_secret", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "memfd_secret", linux.ENOSYS) }},
 	linux.SYS_PROCESS_MRELEASE: {Name: "process_mrelease", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "process_mrelease", linux.ENOSYS) }},
-	linux.SYS_FUTEX_WAITV:      {Name: "futex_waitv"},
+	linux.SYS_FUTEX_WAITV:      {Name: "futex_waitv", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "futex_waitv", linux.ENOSYS) }},
 	linux.SYS_SET_MEMPOLICY_HOME_NODE: {Name: "set_mempolicy_home_node", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) {
 		return refuse(t, "set_mempolicy_home_node", linux.ENOSYS)
 	}},
-	linux.SYS_CACHESTAT:         {Name: "cachestat", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "cachestat", linux.ENOSYS) }},
-	linux.SYS_FCHMODAT2:         {Name: "fchmodat2"},
+	linux.SYS_CACHESTAT: {Name: "cachestat", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "cachestat", linux.ENOSYS) }},
+	linux.SYS_FCHMODAT2: {Name: "fchmodat2", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysFchmodat2(t, int32(a[0]), a[1], uint32(a[2]), uint32(a[3]))
+	}},
 	linux.SYS_MAP_SHADOW_STACK:  {Name: "map_shadow_stack", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "map_shadow_stack", linux.ENOSYS) }},
-	linux.SYS_FUTEX_WAKE:        {Name: "futex_wake"},
-	linux.SYS_FUTEX_WAIT:        {Name: "futex_wait"},
-	linux.SYS_FUTEX_REQUEUE:     {Name: "futex_requeue"},
+	linux.SYS_FUTEX_WAKE:        {Name: "futex_wake", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "futex_wake", linux.ENOSYS) }},
+	linux.SYS_FUTEX_WAIT:        {Name: "futex_wait", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "futex_wait", linux.ENOSYS) }},
+	linux.SYS_FUTEX_REQUEUE:     {Name: "futex_requeue", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "futex_requeue", linux.ENOSYS) }},
 	linux.SYS_STATMOUNT:         {Name: "statmount", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "statmount", linux.ENOSYS) }},
 	linux.SYS_LISTMOUNT:         {Name: "listmount", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "listmount", linux.ENOSYS) }},
 	linux.SYS_LSM_GET_SELF_ATTR: {Name: "lsm_get_self_attr", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "lsm_get_self_attr", linux.ENOSYS) }},

@@ -14,7 +14,8 @@ import (
 // Regular is a regular file.
 type Regular struct {
 	node
-	c content
+	c     content
+	seals uint32 // of a memfd; guarded by node.mu
 
 	// The lower file's descriptor is kept while the file is open.
 	pinMu  sync.Mutex
@@ -51,6 +52,11 @@ func (r *Regular) SetAttr(c *vfs.Context, s *vfs.SetAttr) error {
 	defer r.mu.Unlock()
 	if r.freed {
 		return linux.ENOENT
+	}
+	if r.seals != 0 {
+		if err := r.mayResize(s.Size); err != nil {
+			return err
+		}
 	}
 	if s.Size > r.c.size {
 		if limit := fileLimit(c); uint64(s.Size) > limit {
@@ -270,6 +276,11 @@ func (f *file) Write(c *vfs.Context, _ *vfs.File, src []byte, off int64) (int, e
 		}
 		src = src[:math.MaxInt64-off]
 	}
+	if r.seals != 0 {
+		if err := r.mayWrite(off, int64(len(src))); err != nil {
+			return 0, err
+		}
+	}
 	if err := r.copyUp(math.MaxInt64); err != nil {
 		return 0, err
 	}
@@ -285,7 +296,7 @@ func (f *file) Write(c *vfs.Context, _ *vfs.File, src []byte, off int64) (int, e
 func (r *Regular) changed(c *vfs.Context) {
 	t := now()
 	r.attr.Mtime, r.attr.Ctime = t, t
-	if m := r.attr.Mode; m&(linux.S_ISUID|linux.S_ISGID) != 0 && c != nil && !c.Cred.Has(cred.CapFsetid) {
+	if m := r.attr.Mode; m&(linux.S_ISUID|linux.S_ISGID) != 0 && c != nil && c.Cred != nil && !c.Cred.Has(cred.CapFsetid) {
 		m &^= linux.S_ISUID
 		if m&linux.S_IXGRP != 0 {
 			m &^= linux.S_ISGID
@@ -350,6 +361,11 @@ func (f *file) Allocate(c *vfs.Context, _ *vfs.File, mode uint32, off, length in
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	grow := mode&keep == 0 && off+length > r.c.size
+	if r.seals != 0 {
+		if mode&(hole|zero) != 0 && r.seals&(sealWrite|sealFutureWrite) != 0 || grow && r.seals&sealGrow != 0 {
+			return linux.EPERM
+		}
+	}
 	if grow {
 		if uint64(off+length) > fileLimit(c) {
 			c.Caller.SendSignal(signal.SIGXFSZ)
@@ -386,6 +402,12 @@ func (f *file) Mmap(_ *vfs.Context, d *vfs.File, off, length int64, prot int, sh
 	r.touchAtime(d.Flags())
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.seals&(sealWrite|sealFutureWrite) != 0 && shared {
+		if prot&linux.PROT_WRITE != 0 {
+			return vfs.HostMapping{}, linux.EPERM
+		}
+		writable = false
+	}
 	if r.c.form == formLower {
 		if !writable {
 			fd, err := r.pin()
