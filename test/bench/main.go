@@ -66,8 +66,9 @@ func main() {
 	}
 }
 
-// inner tells the copy of this program that runs in its own mount namespace.
-const inner = "SENTINEL_BENCH_NAMESPACE"
+// inner tells the copy of this program that runs in its own mount namespace, and
+// which folder it may use.
+const inner = "SENTINEL_BENCH_STATE"
 
 func run(o options) error {
 	if os.Getuid() != 0 {
@@ -95,11 +96,7 @@ func run(o options) error {
 	}
 	defer server.Close()
 
-	state, err := os.MkdirTemp("", "sentinel-bench-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(state)
+	state := os.Getenv(inner)
 	runtimes, err := findRuntimes(o, cache, rootfs, state)
 	if err != nil {
 		return err
@@ -140,16 +137,17 @@ func inNamespace() error {
 	if err != nil {
 		return err
 	}
-	script := `umount /sys/fs/cgroup/unified 2>/dev/null; exec "$0" "$@"`
-	cmd := exec.Command("unshare", append([]string{"-m", "--propagation", "private", "/bin/sh", "-c", script, self}, os.Args[1:]...)...)
-	cmd.Env = append(os.Environ(), inner+"=1")
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Run(); err != nil {
-		if exit, ok := err.(*exec.ExitError); ok {
-			os.Exit(exit.ExitCode())
-		}
+	state, err := os.MkdirTemp("", "sentinel-bench-")
+	if err != nil {
 		return err
 	}
-	return nil
+	// Removed out here, where nothing is mounted beneath it: in there this would
+	// empty whatever is.
+	defer os.RemoveAll(state)
+	script := `umount /sys/fs/cgroup/unified 2>/dev/null; exec "$0" "$@"`
+	cmd := exec.Command("unshare", append([]string{"-m", "--propagation", "private", "/bin/sh", "-c", script, self}, os.Args[1:]...)...)
+	cmd.Env = append(os.Environ(), inner+"="+state)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	return cmd.Run()
 }

@@ -46,7 +46,7 @@ func TestBundles(t *testing.T) {
 	eachPlatform(t, func(t *testing.T, b *box) {
 		sh := func(line string) []string { return []string{"/bin/sh", "-c", line} }
 		b.runBundle(t, sh("echo $FROM $HOME; uname -n; pwd; exit 6"), nil).want(t, 6, "config\nbundled\n/\n")
-		b.runBundle(t, []string{"sh", "-c", "ls; cat /etc/motd"}, nil).want(t, 0, "bin\ndev\netc\nproc\nsys\ntmp\nhello from below\n")
+		b.runBundle(t, []string{"sh", "-c", "ls; cat /etc/motd"}, nil).want(t, 0, "bin\ndev\ndoomed\netc\nproc\nsys\ntmp\nhello from below\n")
 		b.runBundle(t, sh("pwd"), func(_, process map[string]any) { process["cwd"] = "/etc" }).want(t, 0, "/etc\n")
 		b.runBundle(t, sh("ulimit -n; ulimit -Hn"), func(_, process map[string]any) {
 			process["rlimits"] = []any{map[string]any{"type": "RLIMIT_NOFILE", "soft": 33, "hard": 44}}

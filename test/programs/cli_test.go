@@ -266,8 +266,8 @@ func TestIsolation(t *testing.T) {
 func TestRoot(t *testing.T) {
 	eachPlatform(t, func(t *testing.T, b *box) {
 		root := b.rootfs(t)
-		b.do(t, "--root", root, "--cwd", "/", "--", "/bin/sh", "-c", "pwd; ls; cat /etc/motd; echo x >/etc/motd; cat /etc/motd; rm -r /etc; ls").
-			want(t, 0, "/\nbin\ndev\netc\nproc\nsys\ntmp\nhello from below\nx\nbin\ndev\nproc\nsys\ntmp\n")
+		b.do(t, "--root", root, "--cwd", "/", "--", "/bin/sh", "-c", "pwd; ls; cat /etc/motd; echo x >/etc/motd; cat /etc/motd; rm -r /doomed; ls").
+			want(t, 0, "/\nbin\ndev\ndoomed\netc\nproc\nsys\ntmp\nhello from below\nx\nbin\ndev\netc\nproc\nsys\ntmp\n")
 		b.do(t, "--root", root, "--cwd", "/", "--", "/bin/cat", "/../../../../etc/passwd").want(t, 1, "")
 	})
 }
@@ -290,13 +290,14 @@ func (s *scratch) rootfs(t *testing.T) string {
 		}
 	}
 	s.write(t, "rootfs/etc/motd", 0o666, []byte("hello from below\n"))
+	s.write(t, "rootfs/doomed/file", 0o666, nil)
 	for _, dir := range []string{"proc", "sys", "dev", "tmp"} {
 		if err := os.Mkdir(filepath.Join(root, dir), 0o777); err != nil {
 			t.Fatal(err)
 		}
 	}
 	// All may write, so that it is the sandbox that keeps the files as they are.
-	for _, dir := range []string{"", "bin", "etc", "tmp"} {
+	for _, dir := range []string{"", "bin", "doomed", "etc", "tmp"} {
 		if err := os.Chmod(filepath.Join(root, dir), 0o777); err != nil {
 			t.Fatal(err)
 		}

@@ -115,6 +115,7 @@ mkdir /mnt/upper /mnt/work /mnt/root
 mount -t overlay -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work none /mnt/root
 mount --rbind /proc /mnt/root/proc
 mount --rbind /dev /mnt/root/dev
+mount -o remount,bind,ro /mnt/root/dev
 exec chroot /mnt/root /bin/sh -c 'cd "$0" && exec "$@"' "$0" "$@"`
 
 // sandboxed runs the command under sentinel and checks that it left nothing.

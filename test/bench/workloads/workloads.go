@@ -145,7 +145,7 @@ func Compile(dir, bin string) error {
 		{"-o", "hello", "hello.c"},
 		{"-static", "-o", "hello-static", "hello.c"},
 		{"-static", "-o", "loop", "loop.c"},
-		{"-static", "-o", "echo", "echo.c"},
+		{"-static", "-o", "echo-server", "echo.c"},
 	} {
 		for i, arg := range args {
 			switch {
