@@ -43,7 +43,7 @@ func (n *Names) add(fd int, f *vfs.File) {
 		return
 	}
 	g := guestFile{path: f.Name}
-	if f.Path.Dentry != nil {
+	if g.path == "" && f.Path.Dentry != nil {
 		g.path = f.Path.Dentry.AbsPath(f.Path.Mount)
 	}
 	if f.Ino != nil {
