@@ -115,7 +115,7 @@ func (n *Node) SetLinks(links uint32) { n.nlink = links }
 // SetLength sets the size that stat tells.
 func (n *Node) SetLength(size int64) { n.length = size }
 
-// Fix makes the node refuse changes of attributes with EPERM.
+// Fix makes the node refuse changes of its mode and owner with EPERM.
 func (n *Node) Fix() { n.fixed = true }
 
 // FileSystem implements vfs.Inode.
@@ -143,13 +143,16 @@ func (n *Node) Attr() (vfs.Attr, error) {
 // SetAttr implements vfs.Inode. A change of size does nothing: it comes from
 // O_TRUNC when somebody writes to a generated file.
 func (n *Node) SetAttr(_ *vfs.Context, s *vfs.SetAttr) error {
-	if s.Mask&^vfs.SetSize == 0 {
+	if s.Mask&vfs.SetSize != 0 {
 		return nil
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.fixed {
-		return linux.EPERM
+		if s.Mask&(vfs.SetMode|vfs.SetUID|vfs.SetGID) != 0 {
+			return linux.EPERM
+		}
+		return nil
 	}
 	t := now()
 	if s.Mask&vfs.SetMode != 0 {
