@@ -92,6 +92,9 @@ func (s *Socket) sendStream(c *vfs.Context, m *sock.Msg) (int, error) {
 	if x.files != nil {
 		drop(x.files) // not taken
 	}
+	if s.st.nFlight.Load() > gcAt {
+		s.st.collect()
+	}
 	return n, err
 }
 
