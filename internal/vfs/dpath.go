@@ -58,27 +58,18 @@ func dentryText(d *Dentry) string {
 	return joinReverse(parts, n)
 }
 
-// PathText returns the name of p as links in /proc show it (d_path): with
-// "(unreachable)" before what is outside of root and " (deleted)" after what
-// was removed.
+// PathText returns the name of p as links in /proc show it (d_path): what is
+// outside of root is shown from the top of the tree, and " (deleted)" follows
+// what was removed.
 func (v *VFS) PathText(root, p Path) string {
 	if p.Mount == anonMount {
 		return p.Dentry.name
 	}
-	s, ok := v.pathText(root, p)
-	if !ok && !p.Mount.detachedNow() {
-		s = "(unreachable)" + s
-	}
+	s, _ := v.pathText(root, p)
 	if p.Dentry.dead.Load() {
 		s += " (deleted)"
 	}
 	return s
-}
-
-func (m *Mount) detachedNow() bool {
-	m.vfs.mountMu.RLock()
-	defer m.vfs.mountMu.RUnlock()
-	return m.detached
 }
 
 // PathText returns the name of f as /proc/PID/fd shows it to a task with the
