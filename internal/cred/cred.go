@@ -27,6 +27,7 @@ const (
 	CapSysResource    = 24
 	CapSysTime        = 25
 	CapMknod          = 27
+	CapWakeAlarm      = 35
 	CapLast           = 40
 )
 

@@ -436,8 +436,8 @@ func (ep *Instance) EventRegister(w *waiter.Entry, mask waiter.Mask) { ep.q.Regi
 func (ep *Instance) EventUnregister(w *waiter.Entry) { ep.q.Unregister(w) }
 
 // Seek implements vfs.Seekable: the position is always 0 (noop_llseek).
-func (ep *Instance) Seek(_ *vfs.Context, _ *vfs.File, cur, _ int64, _ int) (int64, error) {
-	return cur, nil
+func (ep *Instance) Seek(*vfs.Context, *vfs.File, int64, int64, int) (int64, error) {
+	return 0, nil
 }
 
 // FDInfo implements vfs.FDInfo.

@@ -110,8 +110,8 @@ func (e *Eventfd) EventRegister(w *waiter.Entry, mask waiter.Mask) { e.q.Registe
 func (e *Eventfd) EventUnregister(w *waiter.Entry) { e.q.Unregister(w) }
 
 // Seek implements vfs.Seekable: the position is always 0 (noop_llseek).
-func (e *Eventfd) Seek(_ *vfs.Context, _ *vfs.File, cur, _ int64, _ int) (int64, error) {
-	return cur, nil
+func (e *Eventfd) Seek(*vfs.Context, *vfs.File, int64, int64, int) (int64, error) {
+	return 0, nil
 }
 
 // FDInfo implements vfs.FDInfo.

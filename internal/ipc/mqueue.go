@@ -111,6 +111,17 @@ func checkName(name string) error {
 
 // Open implements mq_open(2).
 func (s *Queues) Open(c *vfs.Context, a *OpenArgs) (*vfs.File, error) {
+	q, err := s.open(c, a)
+	if err != nil {
+		return nil, err
+	}
+	f := vfs.NewFile(&mqFile{q: q}, vfs.Path{}, q, a.Flags&(linux.O_ACCMODE|linux.O_NONBLOCK))
+	f.Name = "/" + a.Name
+	return f, nil
+}
+
+// open finds or makes a queue and counts its user.
+func (s *Queues) open(c *vfs.Context, a *OpenArgs) (*Queue, error) {
 	if err := checkName(a.Name); err != nil {
 		return nil, err
 	}
@@ -144,9 +155,7 @@ func (s *Queues) Open(c *vfs.Context, a *OpenArgs) (*vfs.File, error) {
 		}
 	}
 	q.opens++
-	f := vfs.NewFile(&mqFile{q: q}, vfs.Path{}, q, a.Flags&(linux.O_ACCMODE|linux.O_NONBLOCK))
-	f.Name = "/" + a.Name
-	return f, nil
+	return q, nil
 }
 
 // create makes a queue (mqueue_create_attr and mqueue_get_inode).

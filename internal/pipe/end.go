@@ -151,3 +151,9 @@ func (e *End) EventRegister(w *waiter.Entry, mask waiter.Mask) { e.p.q.Register(
 
 // EventUnregister implements waiter.Waitable.
 func (e *End) EventUnregister(w *waiter.Entry) { e.p.q.Unregister(w) }
+
+// PipeSize returns the capacity in bytes (F_GETPIPE_SZ).
+func (e *End) PipeSize() int { return e.p.Size() }
+
+// SetPipeSize changes the capacity (F_SETPIPE_SZ).
+func (e *End) SetPipeSize(c *vfs.Context, n int) (int, error) { return e.p.SetSize(c.Cred, uint64(n)) }

@@ -170,8 +170,8 @@ func (t *Timerfd) EventRegister(w *waiter.Entry, mask waiter.Mask) { t.q.Registe
 func (t *Timerfd) EventUnregister(w *waiter.Entry) { t.q.Unregister(w) }
 
 // Seek implements vfs.Seekable: the position is always 0 (noop_llseek).
-func (t *Timerfd) Seek(_ *vfs.Context, _ *vfs.File, cur, _ int64, _ int) (int64, error) {
-	return cur, nil
+func (t *Timerfd) Seek(*vfs.Context, *vfs.File, int64, int64, int) (int64, error) {
+	return 0, nil
 }
 
 // FDInfo implements vfs.FDInfo.

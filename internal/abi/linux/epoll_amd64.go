@@ -5,3 +5,6 @@ type EpollEvent struct {
 	Events uint32
 	Data   [2]uint32
 }
+
+// SizeofEpollEvent is sizeof(struct epoll_event).
+const SizeofEpollEvent = 12

@@ -6,3 +6,6 @@ type EpollEvent struct {
 	_      uint32
 	Data   [2]uint32
 }
+
+// SizeofEpollEvent is sizeof(struct epoll_event).
+const SizeofEpollEvent = 16
