@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 )
@@ -71,7 +72,7 @@ func (rep *report) table(w io.Writer, title string, rows []*row) {
 		fmt.Fprint(t, r.Name)
 		for _, runtime := range rep.Runtimes {
 			if s, ok := r.Summary[runtime]; ok {
-				fmt.Fprintf(t, "\t%.4g (%.4g)", s.Median, s.Min)
+				fmt.Fprintf(t, "\t%s (%s)", figure(s.Median), figure(s.Min))
 			} else {
 				fmt.Fprint(t, "\t-")
 			}
@@ -119,6 +120,14 @@ func (rep *report) table(w io.Writer, title string, rows []*row) {
 	t.Flush()
 }
 
+// figure keeps three digits, and no exponent.
+func figure(v float64) string {
+	if v >= 1000 {
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	}
+	return strconv.FormatFloat(v, 'g', 3, 64)
+}
+
 var colours = []string{"#9aa0a6", "#4c78a8", "#72b7b2", "#f58518", "#e45756", "#54a24b", "#b279a2"}
 
 // svg draws the medians as bars on a logarithmic scale, one panel a table.
@@ -153,8 +162,8 @@ func (rep *report) svg() []byte {
 			fmt.Fprintf(&body, `<text x="%d" y="%d" text-anchor="end">%s</text>`+"\n", left-8, y+len(rep.Runtimes)*bar/2+4, r.Name)
 			for i, runtime := range rep.Runtimes {
 				if s, ok := r.Summary[runtime]; ok {
-					fmt.Fprintf(&body, `<rect x="%d" y="%d" width="%.1f" height="%d" fill="%s"/><text x="%.1f" y="%d" font-size="9">%.3g</text>`+"\n",
-						left, y, max(1, place(s.Median)-left), bar-1, colours[i%len(colours)], place(s.Median)+3, y+bar-2, s.Median)
+					fmt.Fprintf(&body, `<rect x="%d" y="%d" width="%.1f" height="%d" fill="%s"/><text x="%.1f" y="%d" font-size="9">%s</text>`+"\n",
+						left, y, max(1, place(s.Median)-left), bar-1, colours[i%len(colours)], place(s.Median)+3, y+bar-2, figure(s.Median))
 				}
 				y += bar
 			}

@@ -117,7 +117,7 @@ func TestFlags(t *testing.T) {
 		}
 		b.do(t, "--memory", "512M", "--", "awk", "/MemTotal/ { print ($2 <= 524288) }", "/proc/meminfo").want(t, 0, "1\n")
 		started := time.Now()
-		if r := b.do(t, "--timeout", "300ms", "--", "sleep", "40"); r.code == 0 || time.Since(started) > 30*time.Second {
+		if r := b.do(t, "--timeout", "300ms", "--", "sleep", "40"); r.code != 124 || time.Since(started) > 30*time.Second {
 			t.Errorf("--timeout did not end it: %+v", r)
 		}
 		if r := b.do(t, "--strace", "--", "cat", "/etc/hostname"); !strings.Contains(r.stderr, `"/etc/hostname"`) || !strings.Contains(r.stderr, "exit_group(0)") {
