@@ -33,8 +33,9 @@ func rules(c *Config) []rule {
 		// Guest processes: their memory, their end.
 		unix.SYS_PROCESS_VM_READV, unix.SYS_PROCESS_VM_WRITEV, unix.SYS_WAIT4, unix.SYS_WAITID,
 		unix.SYS_PIDFD_OPEN, unix.SYS_PIDFD_SEND_SIGNAL, unix.SYS_KILL, unix.SYS_TGKILL, unix.SYS_TKILL,
-		// What a child does between clone and execveat.
-		unix.SYS_SETSID, unix.SYS_SETPGID, unix.SYS_CAPSET,
+		// What a child does between clone and its first guest instruction:
+		// a session of its own, no capabilities, a filter of its own.
+		unix.SYS_SETSID, unix.SYS_GETSID, unix.SYS_CAPSET, unix.SYS_SENDMSG, unix.SYS_RECVMSG,
 	)
 	const (
 		threadFlags = unix.CLONE_VM | unix.CLONE_FS | unix.CLONE_FILES | unix.CLONE_SIGHAND | unix.CLONE_THREAD
@@ -59,9 +60,9 @@ func rules(c *Config) []rule {
 			unix.PTRACE_SYSEMU, unix.PTRACE_SYSEMU_SINGLESTEP, unix.PTRACE_SINGLESTEP, unix.PTRACE_KILL,
 			unix.PTRACE_GETREGSET, unix.PTRACE_SETREGSET, unix.PTRACE_GETSIGINFO, unix.PTRACE_SETSIGINFO,
 			unix.PTRACE_GETSIGMASK, unix.PTRACE_SETSIGMASK, unix.PTRACE_GET_SYSCALL_INFO,
-			unix.PTRACE_PEEKDATA, unix.PTRACE_POKEDATA, unix.PTRACE_TRACEME)),
+			unix.PTRACE_PEEKDATA, unix.PTRACE_POKEDATA, unix.PTRACE_PEEKUSR, unix.PTRACE_POKEUSR, unix.PTRACE_TRACEME)),
 		// Terminals and readiness of the caller's own descriptors; attributes.
-		when(unix.SYS_IOCTL, is(1, unix.TCGETS, unix.TCSETS, unix.TCSETSW, unix.TCSETSF, unix.TIOCGWINSZ, unix.TIOCSWINSZ,
+		when(unix.SYS_IOCTL, is(1, unix.TCGETS, unix.TCSETS, unix.TCSETSW, unix.TCSETSF, unix.TCGETS2, unix.TCSETS2, unix.TCSETSW2, unix.TCSETSF2, unix.TIOCGWINSZ, unix.TIOCSWINSZ,
 			unix.TIOCGPGRP, unix.TIOCSPGRP, unix.TIOCGSID, unix.TIOCOUTQ, unix.TIOCINQ, fionbio, unix.TCSBRK, unix.TCFLSH, unix.TCXONC,
 			unix.FICLONE, unix.FICLONERANGE, unix.FS_IOC_GETFLAGS)),
 		// Files are opened beneath directory descriptors. Without a writable
@@ -71,6 +72,7 @@ func rules(c *Config) []rule {
 		when(unix.SYS_OPENAT2),
 		when(unix.SYS_FACCESSAT),
 		when(unix.SYS_FACCESSAT2),
+		when(unix.SYS_SECCOMP, is(0, unix.SECCOMP_SET_MODE_FILTER), within(1, unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW)),
 	)
 	if len(c.Write) == 0 {
 		const readOnly = unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC | unix.O_NONBLOCK | unix.O_PATH | unix.O_NOATIME | unix.O_LARGEFILE | unix.O_NOCTTY | 0x8000
@@ -83,7 +85,7 @@ func rules(c *Config) []rule {
 	}
 	if c.HostNetwork {
 		rs = append(rs, always(unix.SYS_CONNECT, unix.SYS_BIND, unix.SYS_LISTEN, unix.SYS_ACCEPT4, unix.SYS_GETSOCKNAME, unix.SYS_GETPEERNAME,
-			unix.SYS_SENDTO, unix.SYS_RECVFROM, unix.SYS_SENDMSG, unix.SYS_RECVMSG, unix.SYS_SENDMMSG, unix.SYS_RECVMMSG,
+			unix.SYS_SENDTO, unix.SYS_RECVFROM, unix.SYS_SENDMMSG, unix.SYS_RECVMMSG,
 			unix.SYS_SHUTDOWN, unix.SYS_GETSOCKOPT)...)
 		rs = append(rs,
 			when(unix.SYS_SOCKET, is(0, unix.AF_INET, unix.AF_INET6), masked(1, 0xf, unix.SOCK_STREAM, unix.SOCK_DGRAM)),

@@ -11,6 +11,7 @@ import (
 
 	"sentinel/internal/abi/linux"
 	"sentinel/internal/fs/kernfs"
+	"sentinel/internal/ipc"
 	"sentinel/internal/task"
 	"sentinel/internal/tty"
 	"sentinel/internal/vfs"
@@ -30,10 +31,8 @@ type Options struct {
 	// Release and Version are those of uname(2).
 	Release, Version string
 	TTYs             *tty.System // for /proc/sys/kernel/pty; nil is none
-	// SysV is the text of /proc/sysvipc/{shm,sem,msg}, Locks of /proc/locks;
-	// nil is an empty list.
-	SysV  func(name string) []byte
-	Locks func() []byte
+	// IPC returns the System V objects for /proc/sysvipc; nil is none.
+	IPC func() *ipc.Namespace
 	// Sysctl, if set, handles files of /proc/sys that others own, by path:
 	// "kernel/shmmax". Reading with set nil; handled is false for others.
 	Sysctl func(path string, set []byte) (value []byte, handled bool, err error)
@@ -111,22 +110,6 @@ func (p *FS) addLinks(d *kernfs.Dir) {
 	link("thread-self", func(t *task.Task) string { return itoa(t.PID()) + "/task/" + itoa(t.TID()) })
 	d.AddLink("mounts", "self/mounts")
 	d.AddLink("net", "self/net")
-}
-
-func (p *FS) fillSysV(d *kernfs.Dir) {
-	for _, f := range [...][2]string{
-		{"msg", "       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid      stime      rtime      ctime\n"},
-		{"sem", "       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n"},
-		{"shm", "       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  cgid      atime      dtime      ctime                   rss                  swap\n"},
-	} {
-		d.AddFile(f[0], 0o444, func(*vfs.Context) ([]byte, error) {
-			b := []byte(f[1])
-			if p.o.SysV != nil {
-				b = append(b, p.o.SysV(f[0])...)
-			}
-			return b, nil
-		})
-	}
 }
 
 // pids is the directories of processes in the root.
