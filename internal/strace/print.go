@@ -13,6 +13,9 @@ import (
 // strLen is how much of a string or buffer is printed, as strace(1)'s -s.
 const strLen = 32
 
+// pathMax is PATH_MAX.
+const pathMax = 4096
+
 // maxItems bounds how many elements of an array are printed.
 const maxItems = 32
 
@@ -77,7 +80,7 @@ func (p *printer) str(addr uint64, limit int) string {
 	if addr == 0 {
 		return "NULL"
 	}
-	v, err := usermem.CopyInString(p.mem, addr, linux.PATH_MAX)
+	v, err := usermem.CopyInString(p.mem, addr, pathMax)
 	if err != nil && err != linux.ENAMETOOLONG {
 		return hex(addr)
 	}
@@ -112,11 +115,11 @@ func (p *printer) arg(i int) string {
 		}
 		return sint(v)
 	case kPath:
-		return p.str(v, linux.PATH_MAX)
+		return p.str(v, pathMax)
 	case kStr:
 		return p.str(v, strLen)
 	case kOutstr:
-		return p.str(v, linux.PATH_MAX)
+		return p.str(v, pathMax)
 	case kMode, kOpenmode:
 		return mode(uint64(uint32(v)))
 	case kFlags:

@@ -1,0 +1,223 @@
+package sandbox
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"sentinel/internal/abi/linux"
+	"sentinel/internal/host"
+	"sentinel/internal/jail"
+	"sentinel/internal/platform/ptrace"
+	"sentinel/internal/signal"
+	"sentinel/internal/sock/stack"
+	"sentinel/internal/strace"
+	"sentinel/internal/syscalls"
+	"sentinel/internal/task"
+	"sentinel/internal/tty"
+	"sentinel/internal/vfs"
+)
+
+// Run runs the sandbox to its end and returns the exit code of its first
+// process, or 128+n if signal n killed it.
+func Run(c *Config) (int, error) {
+	st := newStages()
+	caller := host.GetCaller()
+	limitsNow := task.Limits(host.Limits())
+	host.NoCore()
+
+	f, err := newFiles(c)
+	if err != nil {
+		return 0, err
+	}
+	st.mark("root")
+
+	pf, err := ptrace.New()
+	if err != nil {
+		return 0, fmt.Errorf("platform %s: %w", c.Platform, err)
+	}
+	var tracer task.Tracer
+	var stats *strace.Stats
+	if c.Strace != nil {
+		tracer = strace.New(c.Strace)
+	}
+	if c.Stats != nil {
+		stats = strace.NewStats()
+		if tracer != nil {
+			tracer = strace.Both{A: tracer, B: stats}
+		} else {
+			tracer = stats
+		}
+	}
+	conf := task.Config{
+		Platform: pf, VFS: f.v, Net: stack.New(!c.NoNetwork, f.v), Table: syscalls.Table(), Log: c.Log, Tracer: tracer,
+		Hostname: c.hostLabel(), Domain: c.Domainname, MaxPIDs: c.PIDs, MemoryLimit: c.Memory, Limits: c.limits(limitsNow),
+		ProtectInit: c.bundle,
+	}
+	var s *streams
+	conf.Stopped = func(int) {
+		if s.term != nil && s.term.JobControl() {
+			_ = host.StopSelf()
+		}
+	}
+	action := jailAction()
+	if action != jail.Off {
+		conf.ThreadOK = jail.ThreadOK
+	}
+	k := task.New(conf)
+	ttys := tty.NewSystem(k, f.nextMinor())
+	k.SetTTYs(ttys)
+	if err := f.mountAll(c, k, ttys); err != nil {
+		return 0, err
+	}
+	if s, err = openStreams(c, ttys); err != nil {
+		return 0, fmt.Errorf("terminal: %w", err)
+	}
+	st.mark("files")
+
+	args, err := c.initArgs(f, k, s, &caller)
+	if err != nil {
+		return 0, err
+	}
+	ignored, stopSignals := s.forwardSignals(k)
+	defer stopSignals()
+	for _, sig := range ignored {
+		args.Ignored |= signal.Of(int(sig))
+	}
+	st.mark("process")
+
+	if proc, err := host.OpenDir("/proc"); err == nil {
+		f.read = append(f.read, proc)
+	}
+	if action != jail.Off {
+		err = jail.Enter(&jail.Config{
+			Read: f.read, Write: f.write, HostNetwork: !c.NoNetwork, Spawn: pf.SpawnFD(), Action: action, Log: c.Log,
+		})
+		runtime.UnlockOSThread()
+		if err != nil {
+			return 0, fmt.Errorf("jail: %w", err)
+		}
+	}
+	st.mark("jail")
+
+	defer func() {
+		if s.term != nil {
+			s.term.Restore()
+		}
+	}()
+	if err := k.Start(*args); err != nil {
+		return 0, c.startError(err)
+	}
+	st.mark("exec")
+	var timedOut atomic.Bool
+	if c.Timeout > 0 {
+		timer := time.AfterFunc(c.Timeout, func() {
+			timedOut.Store(true)
+			k.KillAll()
+		})
+		defer timer.Stop()
+	}
+	if c.Memory > 0 {
+		go (&limits{k: k, c: c, quota: f.quota}).watchMemory(k.Done())
+	}
+	k.Go()
+	status := k.Wait()
+	st.mark("run")
+	if stats != nil {
+		st.print(c.Stats, stats, f)
+	}
+	switch {
+	case timedOut.Load():
+		return ExitTimeout, nil
+	case status.Exited():
+		return status.ExitCode(), nil
+	}
+	return exitSignalFirst + status.Signal(), nil
+}
+
+// initArgs describes the first process.
+func (c *Config) initArgs(f *files, k *task.Kernel, s *streams, caller *host.Caller) (*task.InitArgs, error) {
+	cr, home, err := c.credentials(f.v, caller)
+	if err != nil {
+		return nil, err
+	}
+	if home != "" && !hasEnv(c.Env, "HOME") {
+		c.Env = append(c.Env, "HOME="+home)
+	}
+	umask := caller.Umask
+	if c.bundle {
+		umask = 0o022
+		if c.IDs.Umask != nil {
+			umask = *c.IDs.Umask
+		}
+	}
+	ctx := &vfs.Context{}
+	dir := path.Clean(c.Cwd)
+	cwd, err := f.v.Lookup(ctx, vfs.Path{}, dir, 0)
+	if err == linux.ENOENT && c.bundle {
+		if err = f.mkdirAll(ctx, dir); err == nil {
+			cwd, err = f.v.Lookup(ctx, vfs.Path{}, dir, 0)
+		}
+	}
+	if err == nil && cwd.Dentry.Type() != linux.S_IFDIR {
+		err = linux.ENOTDIR
+	}
+	if err != nil {
+		return nil, fmt.Errorf("current directory %s: %w", dir, err)
+	}
+	fds := vfs.NewFDTable(func() uint64 { return k.InitLimit(linux.RLIMIT_NOFILE) })
+	if err := s.install(fds); err != nil {
+		return nil, err
+	}
+	a := &task.InitArgs{
+		Path: c.Args[0], Argv: c.Args, Envv: c.Env, Cred: cr,
+		FS: vfs.NewFSContext(f.v.Root(), cwd, umask), FDs: fds,
+		OOMScoreAdj: c.OOMScoreAdj, Umask: umask,
+	}
+	if s.term != nil {
+		s.term.SetOwner(cr.UID)
+		f.devs.Console = s.term.TTY()
+		if c.Terminal && c.ConsoleSize.Height > 0 && c.ConsoleSize.Width > 0 {
+			_ = host.SetWinsize(0, linux.Winsize{Row: c.ConsoleSize.Height, Col: c.ConsoleSize.Width})
+		}
+		if s.term.JobControl() || c.Terminal {
+			a.Setup = func(t *task.Task) error {
+				s.term.TTY().Control(t)
+				return nil
+			}
+		}
+	}
+	return a, nil
+}
+
+// startError gives a failure to execute its exit code.
+func (c *Config) startError(err error) error {
+	code := ExitFailure
+	switch err {
+	case linux.ENOENT:
+		code = ExitNotFound
+	case linux.EACCES, linux.ENOEXEC, linux.EISDIR, linux.ELIBBAD, linux.ENOTDIR, linux.ELOOP, linux.ETXTBSY, linux.EINVAL, linux.E2BIG, linux.ENAMETOOLONG:
+		code = ExitCannotExec
+	}
+	if code == ExitFailure {
+		return fmt.Errorf("%s: cannot start: %w", c.Args[0], err)
+	}
+	return &Error{code, fmt.Errorf("%s: %w", c.Args[0], err)}
+}
+
+// jailAction is what happens to a host call that is not on the list. The
+// variable is for finding out which one it was.
+func jailAction() jail.Action {
+	switch os.Getenv("SENTINEL_JAIL") {
+	case "trap":
+		return jail.Trap
+	case "log":
+		return jail.Log
+	case "off":
+		return jail.Off
+	}
+	return jail.Kill
+}

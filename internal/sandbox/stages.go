@@ -1,0 +1,42 @@
+package sandbox
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"sentinel/internal/host"
+	"sentinel/internal/strace"
+)
+
+// stages records how long each part of a run took.
+type stages struct {
+	last  time.Time
+	names []string
+	times []time.Duration
+	boot  time.Duration // CPU time before Run
+}
+
+func newStages() *stages {
+	cpu, _ := host.Usage(false)
+	return &stages{last: time.Now(), boot: time.Duration(cpu)}
+}
+
+func (s *stages) mark(name string) {
+	now := time.Now()
+	s.names = append(s.names, name)
+	s.times = append(s.times, now.Sub(s.last))
+	s.last = now
+}
+
+func (s *stages) print(w io.Writer, calls *strace.Stats, f *files) {
+	calls.Print(w)
+	fmt.Fprintf(w, "\n%-22s %8.0f us (CPU)\n", "before the start", float64(s.boot)/1e3)
+	for i, n := range s.names {
+		fmt.Fprintf(w, "%-22s %8.0f us\n", n, float64(s.times[i])/1e3)
+	}
+	_, own := host.Usage(false)
+	_, guest := host.Usage(true)
+	fmt.Fprintf(w, "\n%-22s %8d KiB\n%-22s %8d KiB\n%-22s %8d KiB\n",
+		"peak of the supervisor", own>>10, "peak of a process", guest>>10, "files in memory", f.quota.Used()>>10)
+}

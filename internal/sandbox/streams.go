@@ -1,0 +1,126 @@
+package sandbox
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"sentinel/internal/abi/linux"
+	hostfs "sentinel/internal/fs/host"
+	"sentinel/internal/host"
+	"sentinel/internal/task"
+	"sentinel/internal/tty"
+	"sentinel/internal/vfs"
+)
+
+// streams are the caller's standard streams in the sandbox.
+type streams struct {
+	term *tty.Host // nil if none of them is a terminal
+	fds  [3]*vfs.File
+}
+
+// openStreams makes files of the caller's descriptors 0 to 2. The originals
+// stay ours, for messages.
+func openStreams(c *Config, ttys *tty.System) (*streams, error) {
+	s := &streams{}
+	termFD := -1
+	for fd := range s.fds {
+		flags, err := host.FileFlags(fd)
+		if err != nil {
+			continue // closed
+		}
+		if host.IsTerminal(fd) && (termFD < 0 || host.SameDevice(fd, termFD)) {
+			if s.term == nil {
+				if s.term, err = ttys.NewHost(fd); err != nil {
+					return nil, err
+				}
+				termFD = fd
+			}
+			s.fds[fd] = s.term.NewFile(uint32(flags))
+			continue
+		}
+		dup, err := host.Dup(fd)
+		if err != nil {
+			return nil, err
+		}
+		f, err := hostfs.NewFileFromFD(dup, "")
+		if err != nil {
+			host.Close(dup)
+			c.Log.Warn("a standard stream cannot be passed on", "fd", fd, "error", err)
+			continue
+		}
+		s.fds[fd] = f
+	}
+	return s, nil
+}
+
+// install puts the files into a descriptor table.
+func (s *streams) install(t *vfs.FDTable) error {
+	for fd, f := range s.fds {
+		if f == nil {
+			continue
+		}
+		if err := t.InstallAt(int32(fd), f, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forwardSignals passes on what the caller sends to the supervisor, until the
+// sandbox ends. Signals of the terminal go to the guest's foreground job,
+// others to its first process.
+func (s *streams) forwardSignals(k *task.Kernel) (ignored []syscall.Signal, stop func()) {
+	sigs := []os.Signal{syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM, syscall.SIGVTALRM, syscall.SIGQUIT,
+		syscall.SIGWINCH, syscall.SIGCONT, syscall.SIGTSTP, syscall.SIGPROF, syscall.SIGIO, syscall.SIGPWR}
+	for _, sig := range []syscall.Signal{syscall.SIGHUP, syscall.SIGINT} {
+		if signal.Ignored(sig) {
+			ignored = append(ignored, sig)
+		} else {
+			sigs = append(sigs, sig)
+		}
+	}
+	ch := make(chan os.Signal, 32)
+	if s.term != nil && s.term.JobControl() {
+		signal.Ignore(syscall.SIGTTIN, syscall.SIGTTOU)
+	}
+	signal.Notify(ch, sigs...)
+	go func() {
+		for sig := range ch {
+			n := sig.(syscall.Signal)
+			if s.term != nil {
+				switch n {
+				case syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTSTP, syscall.SIGWINCH, syscall.SIGHUP, syscall.SIGCONT:
+					s.term.Signal(int(n))
+					continue
+				}
+			}
+			if n == syscall.SIGWINCH {
+				continue
+			}
+			k.SignalFromOutside(int(n))
+			if n == syscall.SIGTSTP {
+				// Without a terminal the guest's stop is not ours to see.
+				_ = host.StopSelf()
+			}
+		}
+	}()
+	return ignored, func() {
+		signal.Stop(ch)
+		close(ch)
+	}
+}
+
+// unwrapPath returns the cause of an error of package os as an error number.
+func unwrapPath(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		if e, ok := pe.Err.(syscall.Errno); ok {
+			return linux.Errno(e)
+		}
+		return pe.Err
+	}
+	return nil
+}
