@@ -5,6 +5,7 @@
 //	SENTINEL_PLATFORMS  comma-separated platforms (default "ptrace"; "none": native only)
 //	SENTINEL            the binary (default ../../bin/sentinel)
 //	SENTINEL_STRACE=1   on failure, run once more with --strace and show its end
+//	SENTINEL_UID        run everything as this user (needs root)
 //
 // Subtests are Family/Program/platform, the native run's platform is "native".
 package conformance
@@ -20,6 +21,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -87,8 +89,8 @@ var warnings = []string{"-Wall", "-Wextra", "-Wno-stringop-overflow", "-Wno-stri
 func build(t *testing.T, g guest) string {
 	t.Helper()
 	cache, err := os.UserCacheDir()
-	if err != nil {
-		cache = os.TempDir()
+	if err != nil || os.Getenv("SENTINEL_UID") != "" {
+		cache = os.TempDir() // which another user can reach
 	}
 	cache = filepath.Join(cache, "sentinel-guests")
 	if err := os.MkdirAll(cache, 0o755); err != nil {
@@ -144,6 +146,10 @@ func run(env []string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Env = append(os.Environ(), env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if uid, err := strconv.Atoi(os.Getenv("SENTINEL_UID")); err == nil {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}
+		cmd.Dir = os.TempDir()
+	}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
 	var out bytes.Buffer
@@ -174,8 +180,10 @@ func gone(pid int) bool {
 // afterwards: a guest under Sentinel writes to memory only.
 func scratch(t *testing.T) string {
 	dir := t.TempDir()
-	if err := os.Chmod(dir, 0o777|os.ModeSticky); err != nil {
-		t.Fatal(err)
+	for d, mode := range map[string]os.FileMode{dir: 0o777 | os.ModeSticky, filepath.Dir(dir): 0o755} {
+		if err := os.Chmod(d, mode); err != nil {
+			t.Fatal(err)
+		}
 	}
 	t.Cleanup(func() {
 		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
@@ -191,7 +199,7 @@ func sentinel(t *testing.T) string {
 	if bin == "" {
 		bin = "../../bin/sentinel"
 	}
-	bin, err := filepath.Abs(bin)
+	bin, err := filepath.Abs(bin) // absolute: the run may be in another directory
 	if err == nil {
 		_, err = os.Stat(bin)
 	}
