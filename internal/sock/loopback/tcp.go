@@ -144,8 +144,10 @@ func (s *TCP) Connect(_ *vfs.Context, addr []byte) error {
 		s.fresh = false
 		return s.TakeErr()
 	}
-	if s.fresh {
-		s.fresh = false
+	refused := s.fresh
+	s.fresh = false
+	s.shut.Store(0)
+	if refused {
 		if err := s.TakeErr(); err != nil {
 			return err
 		}
@@ -193,6 +195,7 @@ func (s *TCP) refuse() {
 	s.fresh, s.via = true, nil
 	s.remote = netip.AddrPort{}
 	s.state.Store(stClosed)
+	s.shut.Store(shutRecv | shutSend)
 	s.unbind()
 	s.Queue.Notify(waiter.Err | waiter.Hup | waiter.Readable | waiter.Writable)
 }

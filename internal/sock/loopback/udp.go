@@ -146,6 +146,10 @@ func (s *UDP) Send(_ *vfs.Context, m *sock.Msg) (int, error) {
 	}
 	st := s.st
 	st.mu.Lock()
+	if err := s.autobind(); err != nil { // before anything else, as inet_send_prepare
+		st.mu.Unlock()
+		return 0, err
+	}
 	dst := s.remote
 	if m.Addr.N != 0 {
 		var err error
@@ -159,10 +163,6 @@ func (s *UDP) Send(_ *vfs.Context, m *sock.Msg) (int, error) {
 	} else if !dst.IsValid() {
 		st.mu.Unlock()
 		return 0, linux.EDESTADDRREQ
-	}
-	if err := s.autobind(); err != nil {
-		st.mu.Unlock()
-		return 0, err
 	}
 	src := netip.AddrPortFrom(s.source(dst.Addr()), s.local.Port())
 	var to *UDP

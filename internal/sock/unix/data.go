@@ -329,13 +329,15 @@ func (s *Socket) recvStream(c *vfs.Context, m *sock.Msg, in int) (int, error) {
 
 func (s *Socket) recvMessage(c *vfs.Context, m *sock.Msg, in int) (int, error) {
 	peek := in&linux.MSG_PEEK != 0
+	// Unlike that of a stream, an error comes before what is queued
+	// (__skb_try_recv_datagram).
+	if err := s.TakeErr(); err != nil {
+		return 0, err
+	}
 	q := &s.rx
 	gc := s.lockRx()
 	if q.count() == 0 {
 		s.unlockRx(gc)
-		if err := s.TakeErr(); err != nil {
-			return 0, err
-		}
 		if s.shut.Load()&shutRecv != 0 {
 			return 0, nil
 		}

@@ -101,6 +101,12 @@ func (s *Socket) Bind(c *vfs.Context, addr []byte) error {
 		return nil
 	}
 	if taken {
+		if name[0] != 0 {
+			// The inode is made first on Linux, so that its error counts.
+			if _, err := st.paths.FindSocket(c, name); err != linux.ENOENT {
+				return linux.EADDRINUSE
+			}
+		}
 		return linux.EINVAL
 	}
 	ino, err := st.paths.MakeSocket(c, name, 0o777)
