@@ -4,6 +4,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"weak"
 
 	"sentinel/internal/abi/linux"
 )
@@ -36,6 +37,10 @@ type Dentry struct {
 	mu        sync.RWMutex
 	children  map[string]*Dentry
 	negatives int // nil children
+	// seen is what a volatile directory has in place of children, so that a
+	// name has one dentry for as long as somebody uses it.
+	seen    map[string]weak.Pointer[Dentry]
+	sweepAt int // size of seen at which unused dentries are dropped
 }
 
 // maxNegatives bounds what a guest can make one directory remember of names
@@ -111,12 +116,56 @@ func (d *Dentry) lookup(c *Context, name string) (*Dentry, error) {
 func (d *Dentry) lookupVolatile(c *Context, name string) (*Dentry, error) {
 	ino, err := d.dir.Lookup(c, name)
 	if err == linux.ENOENT {
+		d.mu.Lock()
+		delete(d.seen, name)
+		d.mu.Unlock()
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return newDentry(d, strings.Clone(name), ino)
+	d.mu.RLock()
+	child := d.seenAs(name, ino)
+	d.mu.RUnlock()
+	if child != nil {
+		return child, nil
+	}
+	fresh, err := newDentry(d, strings.Clone(name), ino)
+	if err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if child := d.seenAs(name, ino); child != nil {
+		return child, nil
+	}
+	d.see(fresh.name, fresh)
+	return fresh, nil
+}
+
+// seenAs returns the dentry that a volatile directory has for a name, if it is
+// of ino; d.mu is held.
+func (d *Dentry) seenAs(name string, ino Inode) *Dentry {
+	if child := d.seen[name].Value(); child != nil && child.ino == ino && !child.dead.Load() {
+		return child
+	}
+	return nil
+}
+
+// see makes child the dentry of a name in a volatile directory; d.mu is held.
+func (d *Dentry) see(name string, child *Dentry) {
+	if len(d.seen) >= d.sweepAt {
+		for n, p := range d.seen {
+			if p.Value() == nil {
+				delete(d.seen, n)
+			}
+		}
+		d.sweepAt = 2*len(d.seen) + 16
+	}
+	if d.seen == nil {
+		d.seen = make(map[string]weak.Pointer[Dentry])
+	}
+	d.seen[name] = weak.Make(child)
 }
 
 // lookupLocked is lookup with d.opMu held.
@@ -154,6 +203,15 @@ func (d *Dentry) lookupLocked(c *Context, name string) (*Dentry, error) {
 func (d *Dentry) setChild(name string, child *Dentry) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.volatile {
+		if child == nil {
+			delete(d.seen, name)
+			delete(d.children, name)
+		} else {
+			d.see(name, child)
+		}
+		return
+	}
 	if d.children == nil {
 		d.children = make(map[string]*Dentry)
 	}
@@ -161,10 +219,6 @@ func (d *Dentry) setChild(name string, child *Dentry) {
 		d.negatives--
 	}
 	if child == nil {
-		if d.volatile {
-			delete(d.children, name)
-			return
-		}
 		if d.negatives >= maxNegatives {
 			for n, c := range d.children {
 				if c == nil {
@@ -185,9 +239,7 @@ func (d *Dentry) added(name string, ino Inode) (*Dentry, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !d.volatile {
-		d.setChild(name, child)
-	}
+	d.setChild(name, child)
 	return child, nil
 }
 
@@ -202,7 +254,12 @@ func (d *Dentry) removed(child *Dentry) {
 func (d *Dentry) pin() {
 	for p := d.Parent(); p != nil; d, p = p, p.Parent() {
 		if p.volatile {
-			p.setChild(d.name, d)
+			p.mu.Lock()
+			if p.children == nil {
+				p.children = make(map[string]*Dentry)
+			}
+			p.children[d.name] = d
+			p.mu.Unlock()
 		}
 	}
 }

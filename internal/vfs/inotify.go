@@ -32,6 +32,12 @@ type watch struct {
 	removed bool
 }
 
+func (w *watch) exclUnlink() bool {
+	w.in.mu.Lock()
+	defer w.in.mu.Unlock()
+	return w.mask&linux.IN_EXCL_UNLINK != 0
+}
+
 type inotifyEvent struct {
 	wd     int32
 	mask   uint32

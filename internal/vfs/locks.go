@@ -25,6 +25,7 @@ type rangeLock struct {
 	pid        int32 // -1 for OFD
 	write      bool
 	start, end int64 // both included
+	flock      bool  // stands for one that waits for flock(2)
 }
 
 func (l *rangeLock) sameOwner(o *rangeLock) bool { return l.table == o.table && l.file == o.file }
@@ -66,18 +67,15 @@ func (c *Context) callerPID() int32 {
 	return c.Caller.PID()
 }
 
-// block waits until try succeeds or fails otherwise than by linux.EAGAIN. try
+// block waits for l until try succeeds or fails otherwise than by linux.EAGAIN. try
 // is called with states.mu held.
-func (c *Context) block(ino Inode, try func(*inodeState) error) error {
+func (c *Context) block(ino Inode, l *rangeLock, try func(*inodeState) error) error {
 	if c == nil || c.Caller == nil {
 		return linux.EAGAIN
 	}
 	states.mu.Lock()
 	s := stateOf(ino, true)
-	// The empty state of an inode that somebody waits on must stay: hold it
-	// by a waiter of our own.
-	hold := &waiter.Entry{Notify: func(waiter.Mask) {}}
-	s.waiters.Register(hold, waiter.In)
+	s.blocked = append(s.blocked, l)
 	states.mu.Unlock()
 	var err error
 	if e := c.Caller.Block(lockWait{&s.waiters}, waiter.In, func() bool {
@@ -89,7 +87,7 @@ func (c *Context) block(ino Inode, try func(*inodeState) error) error {
 		err = e
 	}
 	states.mu.Lock()
-	s.waiters.Unregister(hold)
+	s.blocked = slices.DeleteFunc(s.blocked, func(o *rangeLock) bool { return o == l })
 	tidyState(ino, s)
 	states.mu.Unlock()
 	return err
@@ -117,7 +115,7 @@ func (f *File) Flock(c *Context, op int) error {
 	if err != linux.EAGAIN || nonblock {
 		return err
 	}
-	return c.block(f.Ino, try)
+	return c.block(f.Ino, &rangeLock{pid: want.pid, write: want.exclusive, end: math.MaxInt64, flock: true}, try)
 }
 
 // flock takes a lock or, of one that is held in another mode, gives it up
@@ -286,7 +284,7 @@ func (f *File) SetLock(c *Context, l *RecordLock, ofd, wait bool) error {
 	tidyState(f.Ino, s)
 	states.mu.Unlock()
 	if err == linux.EAGAIN && wait {
-		err = c.block(f.Ino, try)
+		err = c.block(f.Ino, r, try)
 	}
 	if wait && !ofd {
 		states.mu.Lock()
@@ -401,22 +399,36 @@ func (f *File) GetLock(c *Context, l *RecordLock, ofd bool) error {
 	return nil
 }
 
+// kind is the name in /proc/locks.
+func (l *rangeLock) kind() string {
+	switch {
+	case l.flock:
+		return "FLOCK  "
+	case l.file != nil:
+		return "OFDLCK "
+	}
+	return "POSIX  "
+}
+
 // LocksText returns the content of /proc/locks.
 func LocksText() []byte {
 	states.mu.Lock()
 	defer states.mu.Unlock()
 	var b []byte
 	n := int64(0)
-	line := func(kind string, write bool, pid int32, ino Inode, start, end int64) {
-		n++
+	line := func(ino Inode, l *rangeLock, waits bool) {
 		b = strconv.AppendInt(b, n, 10)
-		b = append(append(b, ": "...), kind...)
-		if write {
+		b = append(b, ": "...)
+		if waits {
+			b = append(b, "-> "...)
+		}
+		b = append(b, l.kind()...)
+		if l.write {
 			b = append(b, "ADVISORY  WRITE "...)
 		} else {
 			b = append(b, "ADVISORY  READ "...)
 		}
-		b = strconv.AppendInt(b, int64(pid), 10)
+		b = strconv.AppendInt(b, int64(l.pid), 10)
 		a, _ := ino.Attr() // a file that has vanished has number 0
 		b = append(b, " 00:"...)
 		if a.DevMinor < 16 {
@@ -426,24 +438,25 @@ func LocksText() []byte {
 		b = append(b, ':')
 		b = strconv.AppendUint(b, a.Ino, 10)
 		b = append(b, ' ')
-		b = strconv.AppendInt(b, start, 10)
+		b = strconv.AppendInt(b, l.start, 10)
 		b = append(b, ' ')
-		if end == math.MaxInt64 {
+		if l.end == math.MaxInt64 {
 			b = append(b, "EOF\n"...)
 		} else {
-			b = append(strconv.AppendInt(b, end, 10), '\n')
+			b = append(strconv.AppendInt(b, l.end, 10), '\n')
 		}
 	}
 	for ino, s := range states.of {
 		for _, l := range s.posix {
-			kind := "POSIX  "
-			if l.file != nil {
-				kind = "OFDLCK "
-			}
-			line(kind, l.write, l.pid, ino, l.start, l.end)
+			n++
+			line(ino, l, false)
 		}
 		for _, l := range s.flocks {
-			line("FLOCK  ", l.exclusive, l.pid, ino, 0, math.MaxInt64)
+			n++
+			line(ino, &rangeLock{pid: l.pid, write: l.exclusive, end: math.MaxInt64, flock: true}, false)
+		}
+		for _, l := range s.blocked {
+			line(ino, l, true)
 		}
 	}
 	return b

@@ -185,7 +185,7 @@ func (v *VFS) LinkAt(c *Context, oldAt Path, old string, newAt Path, new string,
 		if err != nil {
 			return err
 		}
-		notify(p.Dentry, linux.IN_ATTRIB)
+		send(p.Dentry.ino, linux.IN_ATTRIB, 0, "")
 		notifyDir(dir.Dentry, d, linux.IN_CREATE, d.name, 0)
 		return nil
 	})
@@ -246,21 +246,19 @@ func (v *VFS) UnlinkAt(c *Context, at Path, path string, atFlags uint32) error {
 		return err
 	}
 	v.gone(d, child)
+	if !child.isDir() {
+		send(child.ino, linux.IN_ATTRIB, 0, "")
+	}
+	notifyUnused(child)
 	notifyDir(d, child, linux.IN_DELETE, child.name, 0)
 	return nil
 }
 
-// gone notes that child was removed from d.
+// gone notes that child was removed from d, or replaced there.
 func (v *VFS) gone(d, child *Dentry) {
 	d.removed(child)
 	if child.mounted.Load() != 0 {
 		v.detachAll(child)
-	}
-	if !child.isDir() {
-		notify(child, linux.IN_ATTRIB)
-	}
-	if child.opens.Load() == 0 {
-		notifyGone(child)
 	}
 }
 

@@ -15,11 +15,12 @@ type inodeState struct {
 	watches []*watch // replaced, never changed in place
 	flocks  []*flockEntry
 	posix   []*rangeLock // by owner, then start
-	waiters waiter.Queue // for locks
+	blocked []*rangeLock // what somebody waits for
+	waiters waiter.Queue
 }
 
 func (s *inodeState) empty() bool {
-	return len(s.watches) == 0 && len(s.flocks) == 0 && len(s.posix) == 0 && s.waiters.Empty()
+	return len(s.watches) == 0 && len(s.flocks) == 0 && len(s.posix) == 0 && len(s.blocked) == 0
 }
 
 // states is the table of inodeStates. An Inode is a key by identity, which
@@ -65,6 +66,9 @@ func watchesOf(ino Inode) []*watch {
 
 // send tells the watches on ino of events.
 func send(ino Inode, events, cookie uint32, name string) {
+	if states.watches.Load() == 0 {
+		return
+	}
 	for _, w := range watchesOf(ino) {
 		w.in.queueEvent(w, events, cookie, name)
 	}
@@ -78,8 +82,12 @@ func notify(d *Dentry, events uint32) {
 	if d.typ == linux.S_IFDIR {
 		events |= linux.IN_ISDIR
 	}
-	if p := d.Parent(); p != nil && !d.dead.Load() {
-		send(p.ino, events, 0, d.name)
+	if p := d.Parent(); p != nil {
+		for _, w := range watchesOf(p.ino) {
+			if !d.dead.Load() || !w.exclUnlink() {
+				w.in.queueEvent(w, events, 0, d.name)
+			}
+		}
 	}
 	send(d.ino, events, 0, "")
 }
@@ -96,14 +104,31 @@ func notifyDir(d, child *Dentry, events uint32, name string, cookie uint32) {
 }
 
 // notifyMove is fsnotify_move.
-func notifyMove(from, to, child *Dentry, oldName, newName string) {
+func notifyMove(from, to, child, replaced *Dentry, oldName, newName string) {
 	if states.watches.Load() == 0 {
 		return
 	}
 	cookie := states.cookie.Add(1)
 	notifyDir(from, child, linux.IN_MOVED_FROM, oldName, cookie)
 	notifyDir(to, child, linux.IN_MOVED_TO, newName, cookie)
+	if replaced != nil {
+		events := uint32(linux.IN_ATTRIB)
+		if replaced.isDir() {
+			events |= linux.IN_ISDIR
+		}
+		send(replaced.ino, events, 0, "")
+	}
 	send(child.ino, linux.IN_MOVE_SELF, 0, "")
+	if replaced != nil {
+		notifyUnused(replaced)
+	}
+}
+
+// notifyUnused is notifyGone for what was just removed, unless it is open.
+func notifyUnused(d *Dentry) {
+	if d.opens.Load() == 0 {
+		notifyGone(d)
+	}
 }
 
 // notifyGone tells the watches on d, which nothing refers to any more, and

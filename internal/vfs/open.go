@@ -268,6 +268,9 @@ func (v *VFS) open(c *Context, p Path, flags, acc uint32) (*File, error) {
 	}
 	f.hold = hold
 	notify(d, linux.IN_OPEN)
+	if truncate {
+		notify(d, linux.IN_MODIFY)
+	}
 	return f, nil
 }
 
@@ -283,7 +286,6 @@ func (v *VFS) openHeld(c *Context, p Path, flags uint32, truncate bool) (*File, 
 		if err := d.ino.SetAttr(c, &s); err != nil {
 			return nil, err
 		}
-		notify(d, linux.IN_MODIFY)
 	}
 	if d.typ == linux.S_IFSOCK {
 		return nil, linux.ENXIO

@@ -96,10 +96,12 @@ func (v *VFS) RenameAt(c *Context, oldAt Path, old string, newAt Path, new strin
 		}
 		a.move(b, src, newName)
 	}
-	notifyMove(a, b, src, oldName, newName)
 	if flags&exchange != 0 {
-		notifyMove(b, a, dst, newName, oldName)
+		notifyMove(a, b, src, nil, oldName, newName)
+		notifyMove(b, a, dst, nil, newName, oldName)
+		return nil
 	}
+	notifyMove(a, b, src, dst, oldName, newName)
 	return nil
 }
 
