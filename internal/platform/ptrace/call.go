@@ -101,7 +101,7 @@ func (t *thread) call(c *platform.HostCall) (uint64, error) {
 	}
 	t.p.sockMu.Lock()
 	defer t.p.sockMu.Unlock()
-	if err := t.p.image.Send(c.File); err != nil {
+	if err := t.p.channel.Send(c.File); err != nil {
 		return 0, linux.ENOMEM
 	}
 	err := t.runStub(&r)
@@ -111,7 +111,7 @@ func (t *thread) call(c *platform.HostCall) (uint64, error) {
 			return ret, nil
 		}
 	}
-	t.p.image.Drain()
+	t.p.channel.Drain()
 	return 0, err
 }
 
@@ -139,8 +139,8 @@ func (t *thread) batch(calls []platform.HostCall) (uint64, error) {
 		defer t.p.sockMu.Unlock()
 		for _, c := range calls {
 			if c.HasFile {
-				if err := t.p.image.Send(c.File); err != nil {
-					t.p.image.Drain()
+				if err := t.p.channel.Send(c.File); err != nil {
+					t.p.channel.Drain()
 					return 0, linux.ENOMEM
 				}
 			}
@@ -156,7 +156,7 @@ func (t *thread) batch(calls []platform.HostCall) (uint64, error) {
 		}
 	}
 	if files {
-		t.p.image.Drain()
+		t.p.channel.Drain()
 	}
 	return 0, err
 }
@@ -248,10 +248,10 @@ func (t *thread) Clone(a platform.CloneArgs) (platform.Thread, error) {
 	} else {
 		c.proc = &process{pid: int(tid), threads: 1}
 		if !a.SameMemory {
-			c.as = newSpace(t.p, t.as.auxv)
+			c.as = &space{auxv: t.as.auxv}
 		}
 	}
-	c.slot = c.as.join(c.tid)
+	c.slot = c.as.Join(c.tid)
 	return c, nil
 }
 

@@ -9,7 +9,6 @@
 package ptrace
 
 import (
-	"encoding/binary"
 	"fmt"
 	"sync"
 
@@ -17,12 +16,14 @@ import (
 
 	"sentinel/internal/abi/linux"
 	"sentinel/internal/platform"
+	"sentinel/internal/platform/guestmem"
 	"sentinel/internal/platform/stub"
 )
 
 // Platform implements platform.Platform.
 type Platform struct {
-	image *stub.Image
+	image   *stub.Image
+	channel stub.Channel
 	// sockMu serialises passing a descriptor: from the send until the guest
 	// process that it is meant for has received it.
 	sockMu sync.Mutex
@@ -35,20 +36,28 @@ func New() (*Platform, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the stub's file: %w", err)
 	}
-	return &Platform{image: im}, nil
+	ch, err := stub.NewChannel()
+	if err != nil {
+		im.Close()
+		return nil, fmt.Errorf("make the channel to guest processes: %w", err)
+	}
+	return &Platform{image: im, channel: ch}, nil
 }
 
 // Name implements platform.Platform.
 func (p *Platform) Name() string { return "ptrace" }
 
 // Release implements platform.Platform.
-func (p *Platform) Release() { p.image.Close() }
+func (p *Platform) Release() {
+	p.image.Close()
+	p.channel.Close()
+}
 
 const options = unix.PTRACE_O_EXITKILL | unix.PTRACE_O_TRACESYSGOOD
 
 // NewProcess implements platform.Platform.
 func (p *Platform) NewProcess() (platform.Thread, error) {
-	pid, err := p.image.Spawn()
+	pid, err := p.image.Spawn(p.channel.Guest(), -1, true)
 	if err != nil {
 		return nil, fmt.Errorf("start a guest process: %w", err)
 	}
@@ -76,10 +85,12 @@ func (p *Platform) NewProcess() (platform.Thread, error) {
 	if err := getRegs(pid, &t.regs); err != nil {
 		return fail("trace", err)
 	}
-	auxv, err := readAuxv(pid, t.regs.RSP)
-	if err != nil {
-		return fail("read the memory of", err)
+	stack := make([]byte, 1024)
+	n, e := guestmem.Copy(unix.SYS_PROCESS_VM_READV, pid, t.regs.RSP, stack)
+	if e != 0 {
+		return fail("read the memory of", e)
 	}
+	auxv := guestmem.ParseAuxv(stack[:n])
 	// Let it give up its privileges.
 	if err := ptraceCall(unix.PTRACE_CONT, pid, 0, 0); err != nil {
 		return fail("trace", err)
@@ -105,34 +116,9 @@ func (p *Platform) NewProcess() (platform.Thread, error) {
 	if t.regs.RAX != 0 {
 		return fail("set the filter of", linux.Errno(-int64(t.regs.RAX)))
 	}
-	t.as = newSpace(p, auxv)
-	t.slot = t.as.join(pid)
+	t.as = &space{auxv: auxv}
+	t.slot = t.as.Join(pid)
 	t.fresh = true
 	t.regsValid, t.attached = true, true
 	return t, nil
-}
-
-// readAuxv reads the auxiliary vector from a new process's stack.
-func readAuxv(pid int, sp uint64) (map[uint64]uint64, error) {
-	b := make([]byte, 1024)
-	n, e := copyMem(unix.SYS_PROCESS_VM_READV, pid, sp, b)
-	if e != 0 {
-		return nil, e
-	}
-	b = b[:n]
-	le := binary.LittleEndian
-	// argc, one argument, NULL, no environment, NULL.
-	i := 8 * (1 + int(le.Uint64(b)) + 1)
-	for i+8 <= len(b) && le.Uint64(b[i:]) != 0 {
-		i += 8
-	}
-	m := map[uint64]uint64{}
-	for i += 8; i+16 <= len(b); i += 16 {
-		tag := le.Uint64(b[i:])
-		if tag == 0 {
-			break
-		}
-		m[tag] = le.Uint64(b[i+8:])
-	}
-	return m, nil
 }

@@ -94,31 +94,6 @@ func wait(tid int) (uint32, error) {
 	}
 }
 
-type iovec struct{ base, length uintptr }
-
-// copyMem reads (SYS_PROCESS_VM_READV) or writes (SYS_PROCESS_VM_WRITEV) guest
-// memory and returns how much was moved.
-func copyMem(nr uintptr, tid int, addr uint64, b []byte) (int, linux.Errno) {
-	// SAFETY: local describes b, which is alive; remote is an address in the
-	// guest that the kernel checks.
-	local := iovec{uintptr(unsafe.Pointer(&b[0])), uintptr(len(b))}
-	remote := iovec{uintptr(addr), uintptr(len(b))}
-	n, _, e := unix.RawSyscall6(nr, uintptr(tid), uintptr(unsafe.Pointer(&local)), 1, uintptr(unsafe.Pointer(&remote)), 1, 0)
-	if e != 0 {
-		return 0, linux.Errno(e)
-	}
-	return int(n), 0
-}
-
-// cpuClock returns the CPU time of process pid by one of its clocks.
-func cpuClock(pid int, which int32) int64 {
-	var ts unix.Timespec
-	if err := unix.ClockGettime(int32(^pid<<3)|which, &ts); err != nil {
-		return 0
-	}
-	return ts.Nano()
-}
-
 func orderBytes[T any](v []T) []byte {
 	// SAFETY: T is a plain structure; the slice covers exactly v.
 	return unsafe.Slice((*byte)(unsafe.Pointer(&v[0])), uintptr(len(v))*unsafe.Sizeof(v[0]))

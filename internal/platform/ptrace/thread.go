@@ -10,6 +10,7 @@ import (
 	"sentinel/internal/abi/linux"
 	"sentinel/internal/arch"
 	"sentinel/internal/platform"
+	"sentinel/internal/platform/guestmem"
 	"sentinel/internal/platform/stub"
 )
 
@@ -283,14 +284,12 @@ func (t *thread) Kill() {
 
 // CPUTime implements platform.Thread.
 func (t *thread) CPUTime() (user, system int64) {
-	const virt, sched = 1, 2
 	t.proc.mu.Lock()
 	defer t.proc.mu.Unlock()
 	if t.proc.reaped {
 		return 0, 0
 	}
-	user = cpuClock(t.proc.pid, virt)
-	return user, max(cpuClock(t.proc.pid, sched)-user, 0)
+	return guestmem.CPUTime(t.proc.pid)
 }
 
 // Exit implements platform.Thread.
@@ -343,7 +342,7 @@ func (t *thread) await() {
 
 // leave takes the thread out of its process and reaps that with the last one.
 func (t *thread) leave() {
-	t.as.leave(t.tid, t.slot)
+	t.as.Leave(t.tid, t.slot)
 	t.proc.mu.Lock()
 	t.proc.threads--
 	reap := t.proc.threads == 0 && !t.proc.reaped

@@ -32,6 +32,9 @@ TEXT ·rawSpawn(SB),NOSPLIT,$0-16
 	MOVQ R13, ret+8(FP)
 	RET
 child:
+	MOVQ 56(R12), AX
+	TESTQ AX, AX
+	JZ   untraced
 	XORL DI, DI            // PTRACE_TRACEME
 	XORL SI, SI
 	XORL DX, DX
@@ -40,6 +43,7 @@ child:
 	SYSCALL
 	TESTQ AX, AX
 	JNZ  fail
+untraced:
 	MOVL $112, AX          // setsid
 	SYSCALL
 	MOVQ 8(R12), DI
@@ -47,7 +51,17 @@ child:
 	XORL DX, DX
 	MOVL $292, AX          // dup3
 	SYSCALL
-	MOVL $1, DI
+	MOVL $1, R14           // first descriptor to close
+	MOVQ 48(R12), DI
+	TESTQ DI, DI
+	JLT  nomem
+	MOVL $1, SI
+	XORL DX, DX
+	MOVL $292, AX          // dup3
+	SYSCALL
+	MOVL $2, R14
+nomem:
+	MOVL R14, DI
 	MOVL $-1, SI
 	MOVL $4, DX            // CLOSE_RANGE_CLOEXEC
 	MOVL $436, AX          // close_range

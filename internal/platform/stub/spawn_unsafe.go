@@ -7,16 +7,18 @@ func rawSpawn(a *spawnArgs) int
 
 // spawnArgs is read by spawn_amd64.s.
 type spawnArgs struct {
-	execFD, sock int64
+	execFD, sock int64   // 0, 8
 	empty        uintptr // ""
 	argv         uintptr
 	allSignals   uint64
 	oldMask      uint64
+	mem          int64 // 48
+	traced       int64 // 56
 }
 
 // spawn makes a vfork child that executes the image. It goes around package
 // syscall's fork, which costs more than twice as much.
-func spawn(execFD, sock int) int {
+func spawn(execFD, sock, mem int, traced bool) int {
 	// SAFETY: the child shares memory until it executes, during which time
 	// this thread sleeps; the arrays live on this frame and are only read.
 	// The child makes system calls from assembly and touches nothing else.
@@ -25,7 +27,10 @@ func spawn(execFD, sock int) int {
 	argv := [2]uintptr{uintptr(unsafe.Pointer(&name[0])), 0}
 	a := spawnArgs{
 		execFD: int64(execFD), sock: int64(sock), empty: uintptr(unsafe.Pointer(&empty[0])),
-		argv: uintptr(unsafe.Pointer(&argv[0])), allSignals: ^uint64(0),
+		argv: uintptr(unsafe.Pointer(&argv[0])), allSignals: ^uint64(0), mem: int64(mem),
+	}
+	if traced {
+		a.traced = 1
 	}
 	return rawSpawn(&a)
 }

@@ -48,14 +48,14 @@ const MaxOrders = ScratchSize / 64
 // InText reports whether pc is in the stub's code.
 func InText(pc uint64) bool { return pc >= textBase && pc < textEnd }
 
-// Image is the stub as a sealed file, from which processes are executed.
-type Image struct {
-	fd     int
-	Socket [2]int // a socket pair: the supervisor's end and the guests' end
-}
+// Image is a stub as a sealed file, from which processes are executed.
+type Image struct{ fd int }
 
-// NewImage makes the file and the sockets that guest processes inherit.
-func NewImage() (*Image, error) {
+// NewImage makes the file of the ptrace platform's stub.
+func NewImage() (*Image, error) { return NewImageOf(elf) }
+
+// NewImageOf makes the file of another program.
+func NewImageOf(elf []byte) (*Image, error) {
 	fd, err := unix.MemfdCreate("sentinel-stub", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|unix.MFD_EXEC)
 	if err == unix.EINVAL { // before 6.3
 		fd, err = unix.MemfdCreate("sentinel-stub", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
@@ -66,9 +66,6 @@ func NewImage() (*Image, error) {
 	im := &Image{fd: fd}
 	if _, err = unix.Write(fd, elf); err == nil {
 		_, err = unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, unix.F_SEAL_SEAL|unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_WRITE)
-	}
-	if err == nil {
-		im.Socket, err = unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	}
 	if err != nil {
 		unix.Close(fd)
@@ -81,33 +78,49 @@ func NewImage() (*Image, error) {
 func (im *Image) FD() int { return im.fd }
 
 // Close releases the image.
-func (im *Image) Close() {
-	unix.Close(im.fd)
-	unix.Close(im.Socket[0])
-	unix.Close(im.Socket[1])
-}
+func (im *Image) Close() { unix.Close(im.fd) }
 
-// Spawn starts a process from the image, traced by the calling OS thread,
-// which must be locked. The process stops at its first instruction, by the
-// SIGTRAP of exec.
-func (im *Image) Spawn() (int, error) {
-	pid := spawn(im.fd, im.Socket[1])
+// Spawn starts a process from the image. Its descriptors are sock as 0 and, if
+// it is not negative, mem as 1. With traced, the calling OS thread, which must
+// be locked, is its tracer, and the process stops at its first instruction by
+// the SIGTRAP of exec.
+func (im *Image) Spawn(sock, mem int, traced bool) (int, error) {
+	pid := spawn(im.fd, sock, mem, traced)
 	if pid < 0 {
 		return 0, linux.Errno(-pid)
 	}
 	return pid, nil
 }
 
-// Send passes a descriptor to whichever guest process receives next.
-func (im *Image) Send(fd int) error {
-	return unix.Sendmsg(im.Socket[0], []byte{0}, unix.UnixRights(fd), nil, unix.MSG_DONTWAIT)
+// Channel passes descriptors to guest processes: a socket pair of which the
+// guests have the second end as descriptor 0.
+type Channel struct{ sup, guest int }
+
+// NewChannel makes a channel.
+func NewChannel() (Channel, error) {
+	s, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	return Channel{s[0], s[1]}, err
+}
+
+// Guest is the end that a guest process gets.
+func (c Channel) Guest() int { return c.guest }
+
+// Close closes both ends.
+func (c Channel) Close() {
+	unix.Close(c.sup)
+	unix.Close(c.guest)
+}
+
+// Send passes descriptors to whichever guest process receives next.
+func (c Channel) Send(fds ...int) error {
+	return unix.Sendmsg(c.sup, []byte{0}, unix.UnixRights(fds...), nil, unix.MSG_DONTWAIT)
 }
 
 // Drain throws away descriptors that were sent and not received.
-func (im *Image) Drain() {
+func (c Channel) Drain() {
 	buf, oob := make([]byte, 1), make([]byte, 64)
 	for {
-		_, n, _, _, err := unix.Recvmsg(im.Socket[1], buf, oob, unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC)
+		_, n, _, _, err := unix.Recvmsg(c.guest, buf, oob, unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC)
 		if err != nil {
 			return
 		}

@@ -1,0 +1,25 @@
+package guestmem
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"sentinel/internal/abi/linux"
+)
+
+type iovec struct{ base, length uintptr }
+
+// Copy reads (unix.SYS_PROCESS_VM_READV) or writes (SYS_PROCESS_VM_WRITEV)
+// the memory of process tid, once, and returns how much was moved.
+func Copy(nr uintptr, tid int, addr uint64, b []byte) (int, linux.Errno) {
+	// SAFETY: local describes b, which is alive; remote is an address in the
+	// guest that the kernel checks.
+	local := iovec{uintptr(unsafe.Pointer(&b[0])), uintptr(len(b))}
+	remote := iovec{uintptr(addr), uintptr(len(b))}
+	n, _, e := unix.RawSyscall6(nr, uintptr(tid), uintptr(unsafe.Pointer(&local)), 1, uintptr(unsafe.Pointer(&remote)), 1, 0)
+	if e != 0 {
+		return 0, linux.Errno(e)
+	}
+	return int(n), 0
+}

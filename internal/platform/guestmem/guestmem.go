@@ -1,0 +1,161 @@
+// Package guestmem is what the platforms share: guest memory by way of the
+// host's process_vm_readv(2), and which host threads have it.
+package guestmem
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"sentinel/internal/abi/linux"
+)
+
+// Space is the memory that some host threads share. It implements
+// usermem.Memory.
+type Space struct {
+	tid atomic.Int64 // of a live member, through which memory is reached
+
+	mu      sync.Mutex
+	members []int
+	slots   []bool
+}
+
+// Join adds a host thread and returns the lowest free slot number.
+func (s *Space) Join(tid int) (slot int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.addLocked(tid)
+	return s.reserveLocked()
+}
+
+// Reserve takes the lowest free slot for a thread that AddMember adds later.
+func (s *Space) Reserve() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reserveLocked()
+}
+
+func (s *Space) reserveLocked() int {
+	for i, used := range s.slots {
+		if !used {
+			s.slots[i] = true
+			return i
+		}
+	}
+	s.slots = append(s.slots, true)
+	return len(s.slots) - 1
+}
+
+// Free gives a slot back that was reserved in vain.
+func (s *Space) Free(slot int) {
+	s.mu.Lock()
+	s.slots[slot] = false
+	s.mu.Unlock()
+}
+
+// AddMember adds a host thread.
+func (s *Space) AddMember(tid int) {
+	s.mu.Lock()
+	s.addLocked(tid)
+	s.mu.Unlock()
+}
+
+func (s *Space) addLocked(tid int) {
+	s.members = append(s.members, tid)
+	s.tid.Store(int64(s.members[0]))
+}
+
+// Leave takes a host thread and its slot away, and reports whether it was the
+// last.
+func (s *Space) Leave(tid, slot int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.members = slices.DeleteFunc(s.members, func(x int) bool { return x == tid })
+	s.slots[slot] = false
+	if len(s.members) > 0 {
+		s.tid.Store(int64(s.members[0]))
+	}
+	return len(s.members) == 0
+}
+
+// HostPID returns a host thread that has the memory.
+func (s *Space) HostPID() int { return int(s.tid.Load()) }
+
+func (s *Space) copy(nr uintptr, addr uint64, b []byte) (int, error) {
+	done := 0
+	for done < len(b) {
+		n, e := Copy(nr, int(s.tid.Load()), addr+uint64(done), b[done:])
+		if e != 0 || n == 0 {
+			return done, linux.EFAULT
+		}
+		// A short count means that the next page cannot be had, or that the
+		// kernel stopped for a reason of its own: try again.
+		done += n
+	}
+	return done, nil
+}
+
+// CopyIn implements usermem.Memory.
+func (s *Space) CopyIn(addr uint64, dst []byte) (int, error) {
+	if len(dst) == 0 {
+		return 0, nil
+	}
+	return s.copy(unix.SYS_PROCESS_VM_READV, addr, dst)
+}
+
+// CopyOut implements usermem.Memory.
+func (s *Space) CopyOut(addr uint64, src []byte) (int, error) {
+	if len(src) == 0 {
+		return 0, nil
+	}
+	return s.copy(unix.SYS_PROCESS_VM_WRITEV, addr, src)
+}
+
+// Clocks of a process, for CPUClock (include/linux/posix-timers.h).
+const (
+	ClockVirt  = 1 // user time
+	ClockSched = 2 // user and system time
+)
+
+// CPUTime returns the CPU time of process pid in nanoseconds.
+func CPUTime(pid int) (user, system int64) {
+	clock := func(which int32) int64 {
+		var ts unix.Timespec
+		if err := unix.ClockGettime(int32(^pid<<3)|which, &ts); err != nil {
+			return 0
+		}
+		return ts.Nano()
+	}
+	user = clock(ClockVirt)
+	return user, max(clock(ClockSched)-user, 0)
+}
+
+// ParseAuxv reads the auxiliary vector from the image of a new process's stack,
+// which begins at the stack pointer.
+func ParseAuxv(stack []byte) map[uint64]uint64 {
+	m := map[uint64]uint64{}
+	word := func(i int) uint64 {
+		if i+8 > len(stack) {
+			return 0
+		}
+		v := uint64(0)
+		for k := range 8 {
+			v |= uint64(stack[i+k]) << (8 * k)
+		}
+		return v
+	}
+	argc := word(0)
+	if argc > 16 {
+		return m
+	}
+	i := 8 * (1 + int(argc) + 1)
+	for i+8 <= len(stack) && word(i) != 0 {
+		i += 8
+	}
+	for i += 8; i+16 <= len(stack) && word(i) != 0; i += 16 {
+		m[word(i)] = word(i + 8)
+	}
+	return m
+}
