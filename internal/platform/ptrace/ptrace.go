@@ -55,6 +55,10 @@ func (p *Platform) Release() {
 
 const options = unix.PTRACE_O_EXITKILL | unix.PTRACE_O_TRACESYSGOOD
 
+// SpawnFD is the descriptor of the file that guest processes start from, for
+// the jail.
+func (p *Platform) SpawnFD() int { return p.image.FD() }
+
 // NewProcess implements platform.Platform.
 func (p *Platform) NewProcess() (platform.Thread, error) {
 	pid, err := p.image.Spawn(p.channel.Guest(), -1, true)
