@@ -82,11 +82,6 @@ func Run(c *Config) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	ignored, stopSignals := s.forwardSignals(k)
-	defer stopSignals()
-	for _, sig := range ignored {
-		args.Ignored |= signal.Of(int(sig))
-	}
 	st.mark("process")
 
 	if proc, err := host.OpenDir("/proc"); err == nil {
@@ -102,6 +97,12 @@ func Run(c *Config) (int, error) {
 		}
 	}
 	st.mark("jail")
+	// Not before the jail: package os/signal locks a goroutine to its thread.
+	ignored, stopSignals := s.forwardSignals(k)
+	defer stopSignals()
+	for _, sig := range ignored {
+		args.Ignored |= signal.Of(int(sig))
+	}
 
 	defer func() {
 		if s.term != nil {
