@@ -35,7 +35,7 @@ func rules(c *Config) []rule {
 		unix.SYS_PIDFD_OPEN, unix.SYS_PIDFD_SEND_SIGNAL, unix.SYS_KILL, unix.SYS_TGKILL, unix.SYS_TKILL,
 		// What a child does between clone and its first guest instruction:
 		// a session of its own, no capabilities, a filter of its own.
-		unix.SYS_SETSID, unix.SYS_GETSID, unix.SYS_CAPSET, unix.SYS_SENDMSG, unix.SYS_RECVMSG,
+		unix.SYS_SETSID, unix.SYS_GETSID, unix.SYS_GETPGID, unix.SYS_CAPSET, unix.SYS_SENDMSG, unix.SYS_RECVMSG,
 	)
 	const (
 		threadFlags = unix.CLONE_VM | unix.CLONE_FS | unix.CLONE_FILES | unix.CLONE_SIGHAND | unix.CLONE_THREAD
