@@ -8,6 +8,7 @@
 package jail
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime"
@@ -80,6 +81,9 @@ func Enter(c *Config) error {
 		return err
 	}
 	runtime.LockOSThread()
+	if !canFindThread() {
+		return errors.New("a goroutine was locked to its thread before")
+	}
 	if c.Action == Off {
 		return nil
 	}
