@@ -49,7 +49,7 @@ func (f *file) Write(c *vfs.Context, _ *vfs.File, src []byte, off int64) (int, e
 	if err != nil || len(src) == 0 {
 		return 0, err
 	}
-	if f.setID.Load() && c != nil && !c.Cred.Has(cred.CapFsetid) {
+	if f.setID.Load() && c != nil && c.Cred != nil && !c.Cred.Has(cred.CapFsetid) {
 		f.dropSetID()
 	}
 	if off == vfs.Append {
