@@ -106,11 +106,12 @@ func (h *handle) SetAttr(c *vfs.Context, s *vfs.SetAttr) error {
 		if err := sizeLimit(c, h.fd, s.Size); err != nil {
 			return err
 		}
-		if err := sys.Truncate(h.fd, s.Size); err != nil {
-			return err
-		}
+		// The host sets the times with the size.
+		return sys.Truncate(h.fd, s.Size)
 	}
-	return setAttr(h.fd, s)
+	// What the caller lent is its descriptors, not its files: the jail allows
+	// no change of owner, mode or times without a volume.
+	return linux.EPERM
 }
 
 // Open implements vfs.Inode: /dev/stdout and its like lead here.
