@@ -201,19 +201,19 @@ func (f *shared) Read(c *vfs.Context, d *vfs.File, dst []byte, off int64) (int, 
 func (f *shared) Write(c *vfs.Context, d *vfs.File, src []byte, off int64) (int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	append := off == vfs.Append
-	if !append && !f.at(off) {
+	atEnd := off == vfs.Append
+	if !atEnd && !f.at(off) {
 		return f.file.Write(c, d, src, off)
 	}
 	src, err := writeLimit(c, f.fd, src, off)
 	if err != nil || len(src) == 0 {
 		return 0, err
 	}
-	if append && f.h.mode&linux.O_APPEND == 0 { // set by F_SETFL
+	if atEnd && f.h.mode&linux.O_APPEND == 0 { // set by F_SETFL
 		return sys.WriteAppend(f.fd, src)
 	}
 	n, err := sys.Write(f.fd, src)
-	if append {
+	if atEnd {
 		f.seen = false
 	} else {
 		f.pos += int64(n)
