@@ -126,6 +126,3 @@ func (p *Platform) NewProcess() (platform.Thread, error) {
 	t.regsValid, t.attached = true, true
 	return t, nil
 }
-
-// SpawnFD is the descriptor of the only program that the supervisor executes.
-func (p *Platform) SpawnFD() int { return p.image.FD() }
