@@ -14,6 +14,7 @@ import (
 	"sentinel/internal/fs/proc"
 	"sentinel/internal/fs/sys"
 	"sentinel/internal/host"
+	"sentinel/internal/ipc"
 	"sentinel/internal/oci"
 	"sentinel/internal/pipe"
 	"sentinel/internal/syscalls"
@@ -109,8 +110,9 @@ func (f *files) mountAll(c *Config, k *task.Kernel, ttys *tty.System) error {
 			Kernel: k, DevMinor: f.nextMinor(), CPUs: host.NumCPU(), MemTotal: total,
 			MemUsed: func() uint64 { return uint64(f.quota.Used()) },
 			Release: release, Version: version, TTYs: ttys,
+			IPC: func() *ipc.Namespace { return syscalls.IPC(k) },
 		}), "proc", quiet},
-		{"/sys", sys.New(sys.Config{CPUs: host.NumCPU(), MemTotal: int64(total)}, f.nextMinor()), "sysfs", quiet | linux.MS_RDONLY},
+		{"/sys", sys.New(sys.Config{CPUs: host.NumCPU(), MemTotal: int64(total), Interfaces: interfaces(k)}, f.nextMinor()), "sysfs", quiet | linux.MS_RDONLY},
 		{"/sys/fs/cgroup", sys.NewCgroup(sys.Config{CPUs: host.NumCPU(), MemTotal: int64(total)}, l, f.nextMinor()), "cgroup", quiet | linux.MS_RDONLY},
 		{"/dev", devfs, "udev", linux.MS_NOSUID},
 		{"/dev/pts", ttys.Devpts(), "devpts", linux.MS_NOSUID | linux.MS_NOEXEC},

@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
+	"strconv"
+	"strings"
 	"syscall"
 
 	"sentinel/internal/abi/linux"
@@ -45,7 +47,7 @@ func openStreams(c *Config, ttys *tty.System) (*streams, error) {
 		if err != nil {
 			return nil, err
 		}
-		f, err := hostfs.NewFileFromFD(dup, "")
+		f, err := hostfs.NewFileFromFD(dup, streamName(fd))
 		if err != nil {
 			host.Close(dup)
 			c.Log.Warn("a standard stream cannot be passed on", "fd", fd, "error", err)
@@ -54,6 +56,16 @@ func openStreams(c *Config, ttys *tty.System) (*streams, error) {
 		s.fds[fd] = f
 	}
 	return s, nil
+}
+
+// streamName is the path of a descriptor's file, for /proc/PID/fd; none for
+// pipes and sockets.
+func streamName(fd int) string {
+	s, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
+	if err != nil || !strings.HasPrefix(s, "/") {
+		return ""
+	}
+	return s
 }
 
 // install puts the files into a descriptor table.

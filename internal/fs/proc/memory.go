@@ -153,7 +153,11 @@ func (d *process) smapsRollup(*vfs.Context) ([]byte, error) {
 		}
 	}
 	var b text
-	b.mapping(&mm.Mapping{Start: es[0].Start, End: es[len(es)-1].End, Perms: "---p", Name: "[rollup]"})
+	end := es[len(es)-1]
+	if end.Name == "[vsyscall]" && len(es) > 1 {
+		end = es[len(es)-2] // the gate is not a mapping of the process
+	}
+	b.mapping(&mm.Mapping{Start: es[0].Start, End: end.End, Perms: "---p", Name: "[rollup]"})
 	for i, n := range rollup {
 		b.left(n+":", 16).pad(utoa(sums[i]), 8).s(" kB\n")
 	}

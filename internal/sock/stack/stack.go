@@ -43,6 +43,9 @@ func New(host bool, paths unix.Paths) *Stack {
 	return st
 }
 
+// Interfaces returns the network interfaces.
+func (st *Stack) Interfaces() *netif.List { return st.ifs }
+
 // Socket implements sock.Stack.
 func (st *Stack) Socket(c *vfs.Context, family, typ, protocol int) (sock.Socket, error) {
 	switch family {
