@@ -144,8 +144,8 @@ func TestBadBundles(t *testing.T) {
 			words        []string
 		}{
 			{"empty", "", []string{"config.json"}},
-			{"cut", good[:60], []string{"config.json", "line 3"}},
-			{"comma", strings.Replace(good, `"root": {`, `"root" {`, 1), []string{"config.json", "line 4"}},
+			{"cut", good[:60], []string{"config.json", "json:3:"}},
+			{"comma", strings.Replace(good, `"root": {`, `"root" {`, 1), []string{"config.json", "json:4:"}},
 			{"type", strings.Replace(good, `["/bin/true"]`, `"true"`, 1), []string{"config.json", "args"}},
 			{"no args", strings.Replace(good, `["/bin/true"]`, `[]`, 1), []string{"args"}},
 			{"no process", `{"ociVersion": "1.0.2", "root": {"path": "rootfs"}}`, []string{"process"}},

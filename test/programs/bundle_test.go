@@ -65,7 +65,7 @@ func TestBundles(t *testing.T) {
 				process["user"] = map[string]any{"uid": 1000, "gid": 2000, "additionalGids": []int{3000, 4000}}
 			}).want(t, 0, "1000\n2000\n2000 3000 4000\n")
 		}
-		b.runBundle(t, sh("kill -9 $$; (kill -9 $(sh -c 'echo $PPID')); exit $?"), nil).want(t, 137, "")
+		b.runBundle(t, sh("exec 2>/dev/null; kill -9 $$; (kill -9 $(sh -c 'echo $PPID')); exit $?"), nil).want(t, 137, "")
 		if r := b.runBundle(t, sh("cat /etc/passwd"), nil); r.code != 1 || !strings.Contains(r.stderr, "No such file") {
 			t.Errorf("the host's files show through: %+v", r)
 		}

@@ -89,7 +89,7 @@ func TestExitCodes(t *testing.T) {
 		}
 		for _, sig := range []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM, syscall.SIGSEGV, syscall.SIGABRT, syscall.SIGUSR1} {
 			// A shell's child, as pid 1 is deaf to signals that it does not handle.
-			b.do(t, "--", "bash", "-c", fmt.Sprintf("(kill -%d $BASHPID) 2>/dev/null; exit $?", sig)).want(t, 128+int(sig), "")
+			b.do(t, "--", "bash", "-c", fmt.Sprintf("exec 2>/dev/null; (kill -%d $BASHPID); exit $?", sig)).want(t, 128+int(sig), "")
 		}
 		b.do(t, "--", "python3", "-c", "import ctypes; ctypes.string_at(0)").want(t, 128+int(syscall.SIGSEGV), "")
 		b.do(t, "--", "python3", "-c", "import os; os.abort()").want(t, 128+int(syscall.SIGABRT), "")
@@ -139,7 +139,7 @@ func TestBinds(t *testing.T) {
 			want(t, 0, "from the host\nread-only\nread-only\n")
 		// Outside of the check that nothing changed: this one is asked to write.
 		r := b.run(t, []string{world.sentinel, "do", "--platform=" + b.platform, "--bind", b.work + "/out:/mnt", "--", "sh", "-c",
-			"echo more >>/mnt/given; echo new >/mnt/new; mkdir /mnt/d; mv /mnt/new /mnt/d/moved; ln -s d /mnt/l; cat /mnt/l/moved; echo gone >/etc/x 2>/dev/null; echo gone >x"}, command{uid: b.uid})
+			"echo more >>/mnt/given; echo new >/mnt/new; mkdir /mnt/d; mv /mnt/new /mnt/d/moved; ln -s d /mnt/l; cat /mnt/l/moved; { echo gone >/etc/x; } 2>/dev/null; echo gone >x"}, command{uid: b.uid})
 		r.want(t, 0, "new\n")
 		for name, want := range map[string]string{"out/given": "from the host\nmore\n", "out/d/moved": "new\n"} {
 			if text, err := os.ReadFile(filepath.Join(b.work, name)); err != nil || string(text) != want {
@@ -160,18 +160,19 @@ func TestStreams(t *testing.T) {
 		}
 		pipeline := func(line, want string) {
 			t.Helper()
-			r := result{}
-			b.leavesNothing(t, func() {
-				r = b.run(t, []string{"bash", "-c", strings.ReplaceAll(line, "SENTINEL", world.sentinel+" do --platform="+b.platform+" --")}, command{uid: b.uid})
-			})
+			// The shell outside writes to the host, so that only processes count.
+			r := b.run(t, []string{"bash", "-c", strings.ReplaceAll(line, "SENTINEL", world.sentinel+" do --platform="+b.platform+" --")}, command{uid: b.uid})
 			r.want(t, 0, want)
+			for _, pid := range waitForNone() {
+				t.Errorf("process %d is left: %s", pid, describe(pid))
+			}
 		}
 		pipeline(`SENTINEL yes | head -n 1; echo ${PIPESTATUS[0]}`, "y\n141\n")
 		pipeline(`seq 1000 | SENTINEL sort -rn | SENTINEL head -n 1`, "1000\n")
 		pipeline(`seq 3 >f; { SENTINEL head -c 2; cat; } <f; rm f`, "1\n2\n3\n")
 		pipeline(`{ echo before; SENTINEL echo in; echo after; } >f; cat f; rm f`, "before\nin\nafter\n")
 		pipeline(`echo one >f; SENTINEL echo two >>f; cat f; rm f`, "one\ntwo\n")
-		pipeline(`SENTINEL cat <&-  2>/dev/null; echo $?`, "1\n")
+		pipeline(`SENTINEL cat <&-; echo $?`, "0\n") // the Go runtime opens /dev/null in its place
 		pipeline(`SENTINEL sh -c 'echo out; echo err >&2' 2>&1 | sort`, "err\nout\n")
 		pipeline(`SENTINEL sh -c '[ -t 0 ] || echo pipe' </dev/null`, "pipe\n")
 	})
