@@ -18,11 +18,12 @@ type Dentry struct {
 	dir      DirInode // ino, if it is a directory
 	typ      uint32   // linux.S_IFMT bits
 	volatile bool     // children are asked for every time
+	origin   *File    // for whom it was made, if no path leads to it
 
-	// parent and name change together under VFS.renameMu; walks read parent
-	// alone.
-	parent atomic.Pointer[Dentry]
-	name   string
+	// at is where d is. A rename replaces it, under VFS.renameMu and the opMu
+	// of the directory.
+	at    atomic.Pointer[place]
+	first place // the first at
 
 	dead     atomic.Bool // removed from its directory
 	linkable bool        // made by O_TMPFILE without O_EXCL
@@ -43,6 +44,12 @@ type Dentry struct {
 	sweepAt int // size of seen at which unused dentries are dropped
 }
 
+// place is a name in a directory. It never changes.
+type place struct {
+	parent *Dentry
+	name   string
+}
+
 // maxNegatives bounds what a guest can make one directory remember of names
 // that do not exist.
 const maxNegatives = 4096
@@ -52,20 +59,21 @@ func newDentry(parent *Dentry, name string, ino Inode) (*Dentry, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Dentry{ino: ino, name: name, typ: a.Type()}
+	d := &Dentry{ino: ino, typ: a.Type(), first: place{parent, name}}
+	d.at.Store(&d.first)
 	if d.typ == linux.S_IFDIR {
 		d.dir, _ = ino.(DirInode)
 		if v, ok := ino.(Volatile); ok {
 			d.volatile = v.VolatileChildren()
 		}
 	}
-	d.parent.Store(parent)
 	return d, nil
 }
 
 // newAnonDentry returns a dentry that is in no directory.
 func newAnonDentry(name string, ino Inode) *Dentry {
-	d := &Dentry{ino: ino, name: name}
+	d := &Dentry{ino: ino, first: place{nil, name}}
+	d.at.Store(&d.first)
 	if a, err := ino.Attr(); err == nil {
 		d.typ = a.Type()
 	}
@@ -80,7 +88,10 @@ func (d *Dentry) Inode() Inode { return d.ino }
 func (d *Dentry) Type() uint32 { return d.typ }
 
 // Parent returns the directory d is in, or nil for a root.
-func (d *Dentry) Parent() *Dentry { return d.parent.Load() }
+func (d *Dentry) Parent() *Dentry { return d.at.Load().parent }
+
+// Name returns the name of d in its directory.
+func (d *Dentry) Name() string { return d.at.Load().name }
 
 // Unlinked reports whether the name was removed.
 func (d *Dentry) Unlinked() bool { return d.dead.Load() }
@@ -139,7 +150,7 @@ func (d *Dentry) lookupVolatile(c *Context, name string) (*Dentry, error) {
 	if child := d.seenAs(name, ino); child != nil {
 		return child, nil
 	}
-	d.see(fresh.name, fresh)
+	d.see(fresh.Name(), fresh)
 	return fresh, nil
 }
 
@@ -245,7 +256,7 @@ func (d *Dentry) added(name string, ino Inode) (*Dentry, error) {
 
 // removed forgets child, whose name was unlinked from d.
 func (d *Dentry) removed(child *Dentry) {
-	d.setChild(child.name, nil)
+	d.setChild(child.Name(), nil)
 	child.dead.Store(true)
 }
 
@@ -258,7 +269,7 @@ func (d *Dentry) pin() {
 			if p.children == nil {
 				p.children = make(map[string]*Dentry)
 			}
-			p.children[d.name] = d
+			p.children[d.Name()] = d
 			p.mu.Unlock()
 		}
 	}

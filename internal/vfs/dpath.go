@@ -29,8 +29,8 @@ func (v *VFS) pathText(root, p Path) (s string, ok bool) {
 		if parent == nil {
 			return joinReverse(parts, n), false
 		}
-		parts = append(parts, p.Dentry.name)
-		n += len(p.Dentry.name) + 1
+		parts = append(parts, p.Dentry.Name())
+		n += len(p.Dentry.Name()) + 1
 		p.Dentry = parent
 	}
 	return joinReverse(parts, n), true
@@ -52,8 +52,8 @@ func dentryText(d *Dentry) string {
 	var parts []string
 	n := 0
 	for ; d.Parent() != nil; d = d.Parent() {
-		parts = append(parts, d.name)
-		n += len(d.name) + 1
+		parts = append(parts, d.Name())
+		n += len(d.Name()) + 1
 	}
 	return joinReverse(parts, n)
 }
@@ -63,7 +63,7 @@ func dentryText(d *Dentry) string {
 // what was removed.
 func (v *VFS) PathText(root, p Path) string {
 	if p.Mount == anonMount {
-		return p.Dentry.name
+		return p.Dentry.origin.Name
 	}
 	s, _ := v.pathText(root, p)
 	if p.Dentry.dead.Load() {
@@ -84,7 +84,10 @@ func (f *File) PathText(root Path) string {
 // AbsPath returns the path of d in m, from the root of the whole tree.
 func (d *Dentry) AbsPath(m *Mount) string {
 	if m == nil || m.vfs == nil {
-		return d.name
+		if d.origin != nil {
+			return d.origin.Name
+		}
+		return d.Name()
 	}
 	return m.vfs.PathText(m.vfs.Root(), Path{m, d})
 }

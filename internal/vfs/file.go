@@ -75,12 +75,15 @@ func (f *File) runHooks() {
 // NewFile returns a description with one reference. A zero path makes it one
 // that no path leads to.
 func NewFile(ops FileOps, path Path, ino Inode, flags uint32) *File {
-	if path.Dentry == nil {
-		path = Path{anonMount, newAnonDentry("", ino)}
-	}
-	path.Mount.files.Add(1)
-	path.Dentry.opens.Add(1)
 	f := &File{Ops: ops, Path: path, Ino: ino}
+	if path.Dentry == nil {
+		f.Path = Path{anonMount, newAnonDentry("", ino)}
+		f.Path.Dentry.origin = f
+	} else if o := path.Dentry.origin; o != nil {
+		f.Name = o.Name
+	}
+	f.Path.Mount.files.Add(1)
+	f.Path.Dentry.opens.Add(1)
 	f.refs.Store(1)
 	f.flags.Store(flags &^ (linux.O_CREAT | linux.O_EXCL | linux.O_NOCTTY | linux.O_TRUNC | linux.O_CLOEXEC))
 	return f
@@ -91,7 +94,6 @@ func NewFile(ops FileOps, path Path, ino Inode, flags uint32) *File {
 func NewAnonFile(ops FileOps, name string, flags uint32) *File {
 	f := NewFile(ops, Path{}, newAnonInode(name), flags)
 	f.Name = name
-	f.Path.Dentry.name = name
 	return f
 }
 

@@ -186,7 +186,7 @@ func (v *VFS) LinkAt(c *Context, oldAt Path, old string, newAt Path, new string,
 			return err
 		}
 		send(p.Dentry.ino, linux.IN_ATTRIB, 0, "")
-		notifyDir(dir.Dentry, d, linux.IN_CREATE, d.name, 0)
+		notifyDir(dir.Dentry, d, linux.IN_CREATE, d.Name(), 0)
 		return nil
 	})
 }
@@ -238,9 +238,9 @@ func (v *VFS) UnlinkAt(c *Context, at Path, path string, atFlags uint32) error {
 	if rmdir {
 		child.opMu.Lock()
 		defer child.opMu.Unlock()
-		err = d.dir.Rmdir(c, child.name, child.ino)
+		err = d.dir.Rmdir(c, child.Name(), child.ino)
 	} else {
-		err = d.dir.Unlink(c, child.name, child.ino)
+		err = d.dir.Unlink(c, child.Name(), child.ino)
 	}
 	if err != nil {
 		return err
@@ -250,7 +250,7 @@ func (v *VFS) UnlinkAt(c *Context, at Path, path string, atFlags uint32) error {
 		send(child.ino, linux.IN_ATTRIB, 0, "")
 	}
 	notifyUnused(child)
-	notifyDir(d, child, linux.IN_DELETE, child.name, 0)
+	notifyDir(d, child, linux.IN_DELETE, child.Name(), 0)
 	return nil
 }
 

@@ -82,10 +82,10 @@ func notify(d *Dentry, events uint32) {
 	if d.typ == linux.S_IFDIR {
 		events |= linux.IN_ISDIR
 	}
-	if p := d.Parent(); p != nil {
-		for _, w := range watchesOf(p.ino) {
+	if at := d.at.Load(); at.parent != nil {
+		for _, w := range watchesOf(at.parent.ino) {
 			if !d.dead.Load() || !w.exclUnlink() {
-				w.in.queueEvent(w, events, 0, d.name)
+				w.in.queueEvent(w, events, 0, at.name)
 			}
 		}
 	}

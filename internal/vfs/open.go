@@ -180,7 +180,7 @@ func (v *VFS) make(c *Context, p *Dentry, name string, n *NewInode) (*Dentry, er
 	if err != nil {
 		return nil, err
 	}
-	notifyDir(p, d, linux.IN_CREATE, d.name, 0)
+	notifyDir(p, d, linux.IN_CREATE, d.Name(), 0)
 	return d, nil
 }
 
@@ -353,8 +353,8 @@ func (v *VFS) openTmpfile(c *Context, dir Path, flags, mode uint32) (*File, erro
 	if err != nil {
 		return nil, err
 	}
-	d := &Dentry{ino: ino, typ: linux.S_IFREG, name: "#" + strconv.FormatUint(a.Ino, 10)}
-	d.parent.Store(dir.Dentry)
+	d := newAnonDentry("#"+strconv.FormatUint(a.Ino, 10), ino)
+	d.first.parent = dir.Dentry
 	d.dead.Store(true)
 	d.linkable = flags&linux.O_EXCL == 0
 	return v.open(c, Path{dir.Mount, d}, flags&^linux.O_TRUNC, 0)

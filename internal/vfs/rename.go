@@ -78,11 +78,11 @@ func (v *VFS) RenameAt(c *Context, oldAt Path, old string, newAt Path, new strin
 			defer dst.opMu.Unlock()
 		}
 	}
-	if err := a.dir.Rename(c, src.name, src.ino, b.dir, to.last, replaced, flags); err != nil {
+	if err := a.dir.Rename(c, src.Name(), src.ino, b.dir, to.last, replaced, flags); err != nil {
 		return err
 	}
 	v.renameSeq.Add(1)
-	oldName, newName := src.name, strings.Clone(to.last)
+	oldName, newName := src.Name(), strings.Clone(to.last)
 	if flags&exchange != 0 {
 		a.move(b, src, newName)
 		b.move(a, dst, oldName)
@@ -164,8 +164,7 @@ func lockTwo(a, b *Dentry) (unlock func()) {
 
 // move makes child, which is in d, the child name of to.
 func (d *Dentry) move(to, child *Dentry, name string) {
-	child.name = name
-	child.parent.Store(to)
+	child.at.Store(&place{to, name})
 	to.setChild(name, child)
 }
 
