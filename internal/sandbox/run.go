@@ -104,8 +104,11 @@ func Run(c *Config) (int, error) {
 		args.Ignored |= signal.Of(int(sig))
 	}
 
+	// A guest that ends by itself leaves the terminal as it wants it, as any
+	// program does; one that is killed cannot clean up.
+	killed := true
 	defer func() {
-		if s.term != nil {
+		if s.term != nil && killed {
 			s.term.Restore()
 		}
 	}()
@@ -126,6 +129,7 @@ func Run(c *Config) (int, error) {
 	}
 	k.Go()
 	status := k.Wait()
+	killed = timedOut.Load() || !status.Exited()
 	st.mark("run")
 	if stats != nil {
 		st.print(c.Stats, stats, f)
