@@ -70,9 +70,12 @@ type Notification struct {
 	PID    int32
 	Notify int32 // linux.SIGEV_*
 	Signo  int32
-	// Fire sends the signal, on behalf of the sender of a message; nil for
-	// SIGEV_NONE. It runs with the lock of the queues held.
-	Fire func(sender Who)
+	// Fire tells of a message by sender, Removed that the registration ended
+	// before one came. Both may be nil; they run with the queues locked.
+	Fire    func(sender Who)
+	Removed func()
+	// Discard is for the caller of SetNotify, should that fail.
+	Discard func()
 }
 
 // NewQueues returns an empty set of queues.
@@ -343,8 +346,11 @@ func (q *Queue) SetNotify(pid int32, n *Notification) error {
 	q.s.mu.Lock()
 	defer q.s.mu.Unlock()
 	if n == nil {
-		if q.notify != nil && q.notify.PID == pid {
+		if old := q.notify; old != nil && old.PID == pid {
 			q.notify = nil
+			if old.Removed != nil {
+				old.Removed()
+			}
 		}
 		return nil
 	}

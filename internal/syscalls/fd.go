@@ -130,7 +130,11 @@ func sysFcntl(t *task.Task, fd, cmd int32, arg uint64) (uint64, error) {
 	case linux.F_GETFL:
 		return uint64(f.Flags() | largeFile(f)), nil
 	case linux.F_SETFL:
-		return 0, f.SetStatusFlags(c, uint32(arg))
+		err := f.SetStatusFlags(c, uint32(arg))
+		if err == nil {
+			setAsync(t, f, fd)
+		}
+		return 0, err
 	case linux.F_GETLK, linux.F_SETLK, linux.F_SETLKW, linux.F_OFD_GETLK, linux.F_OFD_SETLK, linux.F_OFD_SETLKW:
 		return fcntlLock(t, f, cmd, arg)
 	case linux.F_SETOWN:
@@ -287,7 +291,11 @@ func sysIoctl(t *task.Task, fd int32, cmd uint32, arg uint64) (uint64, error) {
 		if v != 0 {
 			flags |= bit
 		}
-		return 0, f.SetStatusFlags(t.Ctx(), flags)
+		err := f.SetStatusFlags(t.Ctx(), flags)
+		if err == nil && bit == linux.O_ASYNC {
+			setAsync(t, f, fd)
+		}
+		return 0, err
 	}
 	return f.Ops.Ioctl(t.Ctx(), f, cmd, arg)
 }

@@ -8,6 +8,7 @@ import (
 	"sentinel/internal/ipc"
 	"sentinel/internal/ktime"
 	"sentinel/internal/signal"
+	"sentinel/internal/sock/netlink"
 	"sentinel/internal/task"
 	"sentinel/internal/usermem"
 	"sentinel/internal/vfs"
@@ -138,8 +139,40 @@ func sysMqTimedreceive(t *task.Task, fd int32, addr, size, prio, timeout uint64)
 	return uint64(len(data)), nil
 }
 
-// sysMqNotify implements mq_notify(2). SIGEV_THREAD, which the C library makes
-// of a netlink socket, is not supported.
+// notifyThread makes a SIGEV_THREAD notification: the C library's thread waits
+// for a cookie at a netlink socket, whose descriptor is in the place of the
+// signal number (do_mq_notify in ipc/mqueue.c).
+func notifyThread(t *task.Task, ev *linux.Sigevent, n *ipc.Notification) error {
+	const (
+		cookieLen = 32 // NOTIFY_COOKIE_LEN
+		wokenUp   = 1  // NOTIFY_WOKENUP
+		removed   = 2  // NOTIFY_REMOVED
+	)
+	cookie, err := usermem.CopyInBytes(t.Mem(), ev.Value, cookieLen)
+	if err != nil {
+		return err
+	}
+	f, s, err := getSocket(t, ev.Signo)
+	if err != nil {
+		return err
+	}
+	nl, ok := s.(*netlink.Socket)
+	if !ok {
+		f.DecRef()
+		return linux.EINVAL
+	}
+	tell := func(what byte) {
+		cookie[cookieLen-1] = what
+		nl.Deliver(cookie)
+		f.DecRef()
+	}
+	n.Fire = func(ipc.Who) { tell(wokenUp) }
+	n.Removed = func() { tell(removed) }
+	n.Discard = f.DecRef
+	return nil
+}
+
+// sysMqNotify implements mq_notify(2).
 func sysMqNotify(t *task.Task, fd int32, event uint64) (uint64, error) {
 	var n *ipc.Notification
 	if event != 0 {
@@ -161,16 +194,23 @@ func sysMqNotify(t *task.Task, fd int32, event uint64) (uint64, error) {
 					Signo: ev.Signo, Code: signal.SIMesgq, PID: sender.PID, UID: sender.Cred.UID, Value: ev.Value,
 				})
 			}
+		case linux.SIGEV_THREAD:
+			if err := notifyThread(t, &ev, n); err != nil {
+				return 0, err
+			}
 		default:
 			return 0, linux.EINVAL
 		}
 	}
 	f, q, err := getQueue(t, fd)
-	if err != nil {
-		return 0, err
+	if err == nil {
+		defer f.DecRef()
+		err = q.SetNotify(t.PID(), n)
 	}
-	defer f.DecRef()
-	return 0, q.SetNotify(t.PID(), n)
+	if err != nil && n != nil && n.Discard != nil {
+		n.Discard()
+	}
+	return 0, err
 }
 
 // sysMqGetsetattr implements mq_getsetattr(2).

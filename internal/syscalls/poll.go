@@ -200,7 +200,9 @@ func doSelect(t *task.Task, n int32, addrs [3]uint64, l *timeLimit) (uint64, err
 	if n < 0 {
 		return 0, linux.EINVAL
 	}
-	n = min(n, int32(t.FDs().Size()))
+	// Linux silently cuts n to the size of the table, which is 256 in most
+	// processes, because a shell is their ancestor.
+	n = min(n, max(int32(t.FDs().Size()), 256))
 	words := (int(n) + 63) / 64
 	var in [3][]uint64
 	for k, addr := range addrs {

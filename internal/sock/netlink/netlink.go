@@ -218,6 +218,10 @@ func (s *Socket) Send(c *vfs.Context, m *sock.Msg) (int, error) {
 	return len(m.Data), nil
 }
 
+// Deliver queues a datagram of the kernel for the reader, which takes it over
+// (mq_notify with SIGEV_THREAD).
+func (s *Socket) Deliver(b []byte) { s.put(b) }
+
 // put queues one datagram for the reader.
 func (s *Socket) put(b []byte) {
 	s.mu.Lock()
