@@ -1,0 +1,187 @@
+package trap
+
+import (
+	"golang.org/x/sys/unix"
+
+	"sentinel/internal/abi/linux"
+	"sentinel/internal/platform"
+)
+
+// Call implements platform.Thread.
+func (t *thread) Call(calls ...platform.HostCall) (uint64, error) {
+	var ret uint64
+	for len(calls) > 0 {
+		n := min(len(calls), maxOrders)
+		var err error
+		if ret, err = t.orders(calls[:n]); err != nil {
+			return 0, err
+		}
+		calls = calls[n:]
+	}
+	return ret, nil
+}
+
+func (t *thread) orders(calls []platform.HostCall) (uint64, error) {
+	table := ordersOf(t.slot)
+	files := false
+	for i := range calls {
+		o := order{Nr: calls[i].Nr, Args: calls[i].Args}
+		if calls[i].HasFile {
+			o.Args[4], o.Receive = 1, 1
+			files = true
+		}
+		table[i] = o
+	}
+	t.c.NrOrders = uint32(len(calls))
+	if !files {
+		return t.perform(opOrders)
+	}
+	t.proc.fdMu.Lock()
+	defer t.proc.fdMu.Unlock()
+	for i := range calls {
+		if calls[i].HasFile {
+			if err := t.proc.ch.Send(calls[i].File); err != nil {
+				t.proc.ch.Drain()
+				return 0, linux.ENOMEM
+			}
+		}
+	}
+	ret, err := t.perform(opOrders)
+	if err != nil {
+		t.proc.ch.Drain()
+	}
+	return ret, err
+}
+
+// BlockingCall implements platform.Thread.
+func (t *thread) BlockingCall(c platform.HostCall) (uint64, error) {
+	ordersOf(t.slot)[0] = order{Nr: c.Nr, Args: c.Args}
+	t.inGuest.Store(true)
+	defer t.inGuest.Store(false)
+	for {
+		if t.interrupt.Load() {
+			return 0, linux.ERESTARTSYS
+		}
+		ret, err := t.perform(opBlock)
+		if err != linux.ERESTARTSYS && err != linux.EINTR {
+			return ret, err
+		}
+		if t.interrupt.Load() {
+			return 0, linux.ERESTARTSYS
+		}
+		// An interrupt that was meant for an earlier wait.
+	}
+}
+
+// Flags of clone(2) as the stub's filter allows them.
+const (
+	threadFlags  = unix.CLONE_VM | unix.CLONE_FS | unix.CLONE_FILES | unix.CLONE_SIGHAND | unix.CLONE_THREAD | unix.CLONE_SYSVSEM
+	processFlags = unix.CLONE_PARENT | uint64(unix.SIGCHLD)
+)
+
+// Clone implements platform.Thread.
+func (t *thread) Clone(a platform.CloneArgs) (platform.Thread, error) {
+	flags := processFlags
+	switch {
+	case a.SameProcess:
+		flags = threadFlags
+	case a.SameMemory:
+		flags |= unix.CLONE_VM
+	}
+	if a.ClearTID != 0 {
+		flags |= unix.CLONE_CHILD_CLEARTID
+	}
+	c := &thread{p: t.p, as: t.as, proc: t.proc, fresh: true}
+	o := order{Args: [6]uint64{flags, a.ClearTID}}
+	own := !a.SameProcess && !a.SameMemory
+	t.proc.fdMu.Lock()
+	defer t.proc.fdMu.Unlock()
+	if own {
+		if err := c.newMemory(t); err != nil {
+			return nil, err
+		}
+		o.Receive = 1
+	} else {
+		c.n = t.as.Reserve()
+		if c.n >= slots {
+			t.as.Free(c.n)
+			return nil, linux.EAGAIN
+		}
+	}
+	undo := func(err error) (platform.Thread, error) {
+		if own {
+			t.proc.ch.Drain()
+			c.proc.ch.Close()
+			c.as.r.release()
+		} else {
+			t.as.Free(c.n)
+		}
+		return nil, err
+	}
+	if !a.SameProcess && a.SameMemory {
+		// It shares the channel with its parent, as it does the memory.
+		c.proc = &process{threads: map[int]*thread{}, ch: t.proc.ch, chN: t.proc.chN}
+		c.proc.chN.Add(1)
+	}
+	c.slot = t.p.initSlot(c.as.r, c.n)
+	c.c = controlOf(c.slot)
+	fp, err := t.ReadFPState()
+	if err != nil {
+		return undo(err)
+	}
+	c.fpInit = fp
+	c.regs = *t.Regs()
+	ordersOf(t.slot)[0] = o
+	t.c.Arg = regionBase + uint64(c.n)*slotSize
+	tid, err := t.perform(opClone)
+	if err != nil {
+		return undo(err)
+	}
+	c.tid = int(tid)
+	if own {
+		c.as.r.closeFD()
+	}
+	c.as.AddMember(c.tid)
+	if !a.SameProcess {
+		c.proc.pid = c.tid
+	}
+	c.proc.mu.Lock()
+	c.proc.threads[c.tid] = c
+	if c.proc.dead {
+		c.wakeDead()
+	}
+	c.proc.mu.Unlock()
+	if !a.SameProcess {
+		t.p.watch(c.proc)
+	}
+	return c, nil
+}
+
+// newMemory makes what a child with a memory of its own needs, and sends it to
+// the parent, in which the child is made.
+func (c *thread) newMemory(parent *thread) error {
+	r, err := newRegion()
+	if err != nil {
+		return linux.ENOMEM
+	}
+	ch, err := newChannel()
+	if err != nil {
+		r.release()
+		return linux.ENOMEM
+	}
+	if err := parent.proc.ch.Send(r.fd, ch.Guest()); err != nil {
+		ch.Close()
+		r.release()
+		return linux.ENOMEM
+	}
+	c.as = &space{r: r, auxv: parent.as.auxv}
+	c.n = c.as.Reserve()
+	c.proc = newProcess(ch)
+	return nil
+}
+
+// SetClearTID implements platform.Thread.
+func (t *thread) SetClearTID(addr uint64) error {
+	_, err := t.Call(platform.HostCall{Nr: unix.SYS_SET_TID_ADDRESS, Args: [6]uint64{addr}})
+	return err
+}

@@ -1,0 +1,88 @@
+package trap
+
+// What the stub and the supervisor agree on: stub/stub.h says the same in C,
+// and a test compares the two.
+
+const (
+	regionBase = 0x6ffd00000000
+	slotSize   = 0x20000
+	slots      = 1024
+	regionSize = slots * slotSize
+	offOrders  = 0x1000
+	offStack   = 0x2000
+	stackSize  = 0xe000
+	offBuf     = 0x10000
+	bufSize    = 0x10000
+	maxOrders  = 0x1000 / orderSize
+	orderSize  = 64
+
+	stubStart   = 0x6ffe00000000
+	stubEnd     = 0x6ffe00010000
+	stGuest     = 0
+	stEvent     = 1
+	stReply     = 2
+	evReady     = 1
+	evSyscall   = 2
+	evFault     = 3
+	evInterrupt = 4
+	evDone      = 5
+	opReturn    = 1
+	opResume    = 2
+	opOrders    = 3
+	opBlock     = 4
+	opClone     = 5
+	opExit      = 6
+	opCAS       = 7
+)
+
+// control is struct cb: the control block of a thread. Everything in it can be
+// changed by the guest at any moment; it is read once and checked.
+type control struct {
+	State      uint32
+	StubSleeps uint32
+	SupSleeps  uint32
+	Interrupt  uint32
+	StubCPU    uint32
+	SupCPU     uint32
+	Spin       uint64
+
+	Event, Sig            uint32
+	Frame                 uint64
+	Nr                    uint64
+	Args                  [6]uint64
+	PC                    uint64
+	Arch                  uint32
+	Code                  int32
+	Addr, TrapNo, ErrCode uint64
+
+	Op, NrOrders uint32
+	Ret          uint64
+	Arg          uint64
+
+	Result                               uint64
+	CallsLocal, CallsForwarded, Sleeps   uint64
+	Flags                                uint64
+	PID, TID, UID, EUID, GID, EGID, PPID uint32
+	_                                    uint32
+	ChildSlot                            uint64
+	_                                    uint64
+	// For sigaltstack(2).
+	StackSP    uint64
+	StackFlags uint32
+	_          uint32
+	StackSize  uint64
+}
+
+// order is struct order.
+type order struct {
+	Nr      uint64
+	Args    [6]uint64
+	Receive uint64
+}
+
+// Offsets in struct ucontext and the frame around it.
+const (
+	ucMC   = 40  // sigcontext
+	ucFP   = 224 // address of the extended state
+	ucSize = 304
+)

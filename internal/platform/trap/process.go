@@ -1,0 +1,150 @@
+package trap
+
+import (
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"sentinel/internal/platform/stub"
+)
+
+func newChannel() (stub.Channel, error) { return stub.NewChannel() }
+
+func newProcess(ch stub.Channel) *process {
+	n := new(atomic.Int32)
+	n.Store(1)
+	return &process{threads: map[int]*thread{}, ch: ch, chN: n}
+}
+
+// kill ends the process, and with it every process that a hostile guest may
+// have made in its group behind the supervisor's back.
+func (pr *process) kill() {
+	pr.mu.Lock()
+	defer pr.mu.Unlock()
+	if !pr.dead && pr.pid > 0 {
+		unix.Kill(pr.pid, unix.SIGKILL)
+	}
+}
+
+// watch has the end of a process noticed.
+func (p *Platform) watch(pr *process) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.procs[pr.pid] = pr
+	if !p.reaping {
+		p.reaping = true
+		go p.reap()
+	}
+}
+
+// reap waits for processes that end, as long as there are any. A process is
+// noted as dead before its id can be used again.
+func (p *Platform) reap() {
+	for {
+		pid, err := waitAny()
+		if err != nil {
+			// No children: those that were are noted already.
+			p.mu.Lock()
+			if len(p.procs) == 0 {
+				p.reaping = false
+				p.mu.Unlock()
+				return
+			}
+			p.mu.Unlock()
+			if err == unix.ECHILD {
+				p.mu.Lock()
+				for id, pr := range p.procs {
+					delete(p.procs, id)
+					pr.ended()
+				}
+				p.reaping = false
+				p.mu.Unlock()
+				return
+			}
+			continue
+		}
+		p.mu.Lock()
+		pr := p.procs[pid]
+		delete(p.procs, pid)
+		p.mu.Unlock()
+		if pr != nil {
+			pr.ended()
+			if pr.spawned {
+				// Its group has its id as long as anybody is in it.
+				unix.Kill(-pid, unix.SIGKILL)
+			}
+		}
+		unix.Wait4(pid, nil, unix.WALL|unix.WNOHANG, nil)
+		if pr != nil {
+			pr.mu.Lock()
+			pr.reaped = true
+			pr.mu.Unlock()
+		}
+	}
+}
+
+// ended marks the process dead and wakes everybody who waits for its threads.
+func (pr *process) ended() {
+	pr.mu.Lock()
+	defer pr.mu.Unlock()
+	pr.dead = true
+	for _, t := range pr.threads {
+		t.wakeDead()
+	}
+}
+
+// Exit implements platform.Thread.
+func (t *thread) Exit() {
+	pr := t.proc
+	pr.mu.Lock()
+	last := len(pr.threads) == 1
+	dead := pr.dead
+	pr.mu.Unlock()
+	if !dead && !t.dead.Load() && !t.fresh {
+		if last {
+			t.Kill()
+		} else {
+			t.give(opExit)
+		}
+	}
+	t.leave()
+}
+
+// leave takes the thread out of its process and lets go of what only it used.
+// A thread that was told to exit may touch its control block a moment longer:
+// its slot is given out again only when the host says that it is gone.
+func (t *thread) leave() {
+	pr := t.proc
+	pr.mu.Lock()
+	delete(pr.threads, t.tid)
+	empty := len(pr.threads) == 0
+	pr.mu.Unlock()
+	if !empty {
+		waitGone(pr.pid, t.tid)
+	} else {
+		pr.kill()
+		waitGone(pr.pid, t.tid)
+		if pr.chN.Add(-1) == 0 {
+			pr.ch.Close()
+		}
+	}
+	if t.as.Leave(t.tid, t.n) {
+		t.as.r.release()
+	}
+}
+
+// waitGone waits until a thread that has been told to end has done so.
+func waitGone(pid, tid int) {
+	for unix.Tgkill(pid, tid, 0) == nil {
+		unix.Nanosleep(&unix.Timespec{Nsec: 20_000}, nil)
+	}
+}
+
+// Abandon implements platform.Thread.
+func (t *thread) Abandon() {
+	if t.Attach() != nil {
+		t.leave()
+		return
+	}
+	t.Exit()
+}

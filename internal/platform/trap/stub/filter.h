@@ -1,0 +1,55 @@
+/*
+ * What a guest thread may ask of the host without the supervisor. SECURITY.md
+ * says of each why it is harmless. Everything else traps.
+ */
+static struct filter filter[] = {
+	LD(ARCH), JEQ(0xc000003e, 1, 0), RET(TRAP),
+	LD(NR),
+	/* Direct: the caller's own memory and scheduling. */
+	DIRECT(15),		/* rt_sigreturn */
+	DIRECT(11),		/* munmap */
+	DIRECT(10),		/* mprotect */
+	DIRECT(24),		/* sched_yield */
+	DIRECT(228),		/* clock_gettime */
+	DIRECT(96),		/* gettimeofday */
+	DIRECT(201),		/* time */
+	DIRECT(309),		/* getcpu */
+	/* madvise, but for what asks for hardware errors */
+	JEQ(28, 0, 4), LD(ARG(2)), JGE(24, 1, 0), RET(ALLOW), LD(NR),
+	/* mmap of private anonymous memory, not at a fixed place */
+	JEQ(9, 0, 6), LD(ARG(3)), AND(~0x24000u), JEQ(0x22, 0, 1), RET(ALLOW), LD(NR), JEQ(9, 0, 0),
+	/* futex: the operations that do not sleep and know no owner */
+	JEQ(202, 0, 9),
+	LD(ARG(1)), AND(~0x80),
+	JEQ(1, 5, 0), JEQ(3, 4, 0), JEQ(4, 3, 0), JEQ(5, 2, 0), JEQ(10, 1, 0),
+	JEQ(0xffffffff, 0, 2), RET(ALLOW), LD(NR),
+	/* the stub's own: by place, which is in the guest's reach too */
+	LD(IP_HI), JEQ(0x6ffe, 0, 2), LD(IP_LO), JGE(0x10000, 0, 1), RET(TRAP),
+	LD(NR),
+	DIRECT(202),		/* futex */
+	DIRECT(9),		/* mmap */
+	DIRECT(25),		/* mremap */
+	DIRECT(28),		/* madvise */
+	DIRECT(26),		/* msync */
+	DIRECT(27),		/* mincore */
+	DIRECT(47),		/* recvmsg */
+	DIRECT(3),		/* close */
+	DIRECT(33),		/* dup2 */
+	DIRECT(60),		/* exit */
+	DIRECT(231),		/* exit_group */
+	DIRECT(131),		/* sigaltstack */
+	DIRECT(218),		/* set_tid_address */
+	DIRECT(98),		/* getrusage */
+	DIRECT(324),		/* membarrier */
+	DIRECT(334),		/* rseq */
+	JEQ(157, 0, 4),		/* prctl(PR_SET_PDEATHSIG) */
+	LD(ARG(0)), JEQ(1, 0, 1), RET(ALLOW), RET(TRAP),
+	JEQ(56, 1, 0), RET(TRAP),
+	/* clone: exactly what the supervisor orders */
+	LD(ARG(0)), AND(~0x00200000),	/* CLONE_CHILD_CLEARTID or not */
+	JEQ(0x00050f00, 3, 0),	/* VM|FS|FILES|SIGHAND|THREAD|SYSVSEM */
+	JEQ(0x00008011, 2, 0),	/* PARENT|SIGCHLD */
+	JEQ(0x00008111, 1, 0),	/* the same with VM */
+	RET(TRAP),
+	RET(ALLOW),
+};

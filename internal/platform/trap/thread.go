@@ -1,0 +1,323 @@
+package trap
+
+import (
+	"encoding/binary"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"sentinel/internal/abi/linux"
+	"sentinel/internal/arch"
+	"sentinel/internal/platform"
+	"sentinel/internal/platform/guestmem"
+)
+
+// interruptSignal makes a guest thread stop where it is.
+const interruptSignal = unix.SIGURG
+
+// thread implements platform.Thread.
+type thread struct {
+	p    *Platform
+	proc *process
+	as   *space
+	tid  int
+	n    int // number of the slot
+	slot []byte
+	c    *control
+
+	fresh     bool // not yet started: its registers are in regs
+	regs      arch.Regs
+	regsValid bool
+	ret       uint64
+	retSet    bool
+	frame     uint64 // offset of the ucontext in the slot, checked
+	fpOff     int    // of the extended state in the slot, 0 if not known
+	fpLen     int
+	sc        platform.SyscallArgs
+	fpInit    []byte // extended state for a clone's first run
+	spinFails int
+
+	dead      atomic.Bool
+	inGuest   atomic.Bool
+	interrupt atomic.Bool
+}
+
+// AddressSpace implements platform.Thread.
+func (t *thread) AddressSpace() platform.AddressSpace { return t.as }
+
+// HostTID implements platform.Thread.
+func (t *thread) HostTID() int { return t.tid }
+
+// Scratch implements platform.Thread.
+func (t *thread) Scratch() uint64 {
+	return regionBase + uint64(t.n)*slotSize + offBuf
+}
+
+// await waits for the next event and returns its kind, 0 if the thread is gone.
+func (t *thread) await() uint32 {
+	c := t.c
+	spin := t.p.spin
+	if t.spinFails > 8 {
+		// Nothing came in time of late: sleep at once, and look now and then
+		// whether that has changed.
+		t.spinFails++
+		if t.spinFails%16 != 0 {
+			spin = 0
+		}
+	}
+	if spin > 0 && spinUntil(&c.State, stEvent, spin, &c.SupCPU, &c.StubCPU) {
+		t.spinFails = 0
+	} else {
+		t.spinFails = min(t.spinFails+1, 1<<20)
+		atomic.StoreUint32(&c.SupSleeps, 1)
+		for {
+			s := atomic.LoadUint32(&c.State)
+			if s == stEvent || t.dead.Load() {
+				break
+			}
+			futexWait(&c.State, s)
+		}
+		atomic.StoreUint32(&c.SupSleeps, 0)
+	}
+	if atomic.LoadUint32(&c.State) != stEvent {
+		return 0
+	}
+	ev := atomic.LoadUint32(&c.Event)
+	if ev != evDone && !t.setFrame(c.Frame) {
+		return 0
+	}
+	return ev
+}
+
+// setFrame checks the address of the frame that the stub gave.
+func (t *thread) setFrame(addr uint64) bool {
+	base := regionBase + uint64(t.n)*slotSize
+	off := addr - base
+	if off < offStack || off > offStack+stackSize-ucSize || addr%8 != 0 {
+		return false
+	}
+	t.frame, t.fpOff = off, 0
+	t.regsValid, t.retSet = false, false
+	return true
+}
+
+// give hands the block back with an operation.
+func (t *thread) give(op uint32) {
+	c := t.c
+	c.Op = op
+	atomic.StoreUint32(&c.State, stReply)
+	if atomic.LoadUint32(&c.StubSleeps) != 0 {
+		futexWake(&c.State)
+	}
+}
+
+// perform has the stub carry out an operation and returns its result.
+func (t *thread) perform(op uint32) (uint64, error) {
+	if t.dead.Load() {
+		return 0, linux.ESRCH
+	}
+	t.give(op)
+	if t.await() != evDone {
+		t.lost()
+		return 0, linux.ESRCH
+	}
+	res := t.c.Result
+	if res > ^uint64(4095) {
+		return 0, linux.Errno(-int64(res))
+	}
+	return res, nil
+}
+
+// lost notes that the thread does not keep to the protocol, or is gone: its
+// process ends.
+func (t *thread) lost() {
+	if !t.dead.Swap(true) {
+		t.Kill()
+	}
+}
+
+// Attach implements platform.Thread.
+func (t *thread) Attach() error {
+	if !t.fresh {
+		return nil
+	}
+	if t.await() != evReady {
+		t.lost()
+		return linux.ESRCH
+	}
+	t.fresh = false
+	t.regsValid = true // those that Clone gave
+	if t.fpInit != nil {
+		t.WriteFPState(t.fpInit)
+		t.fpInit = nil
+	}
+	return nil
+}
+
+// Regs implements platform.Thread.
+func (t *thread) Regs() *arch.Regs {
+	if !t.regsValid {
+		w := *wordsOf(t.slot[t.frame+ucMC:])
+		loadRegs(&t.regs, &w)
+		if t.retSet {
+			t.regs.SetReturn(t.ret)
+		}
+		t.regsValid = true
+	}
+	return &t.regs
+}
+
+// SetReturn implements platform.Thread.
+func (t *thread) SetReturn(v uint64) {
+	if t.regsValid {
+		t.regs.SetReturn(v)
+		return
+	}
+	t.ret, t.retSet = v, true
+}
+
+// Syscall implements platform.Thread.
+func (t *thread) Syscall() *platform.SyscallArgs { return &t.sc }
+
+// Run implements platform.Thread.
+func (t *thread) Run() platform.Event {
+	if t.dead.Load() {
+		return platform.Event{Kind: platform.Dead}
+	}
+	t.inGuest.Store(true)
+	defer t.inGuest.Store(false)
+	if t.interrupt.Swap(false) {
+		return platform.Event{Kind: platform.Interrupted}
+	}
+	c := t.c
+	switch {
+	case t.regsValid:
+		w := wordsOf(t.slot[t.frame+ucMC:])
+		storeRegs(&t.regs, w)
+		t.give(opResume)
+	case t.retSet:
+		c.Ret = t.ret
+		t.give(opReturn)
+	default:
+		t.give(opResume)
+	}
+	switch t.await() {
+	case evSyscall:
+		t.sc.Nr = uint64(uint32(c.Nr))
+		t.sc.Args = c.Args
+		t.sc.Foreign = c.Arch != archX86_64 || t.sc.Nr&(1<<30) != 0
+		return platform.Event{Kind: platform.Syscall}
+	case evFault:
+		ev := platform.Event{
+			Kind: platform.Fault, Signal: int(c.Sig), Code: c.Code, Addr: c.Addr, TrapNo: c.TrapNo, ErrCode: c.ErrCode,
+		}
+		if ev.Signal < 1 || ev.Signal > 31 {
+			break
+		}
+		if ev.Code <= 0 {
+			// Somebody outside sent it; it is none of the guest's business.
+			return platform.Event{Kind: platform.Interrupted}
+		}
+		return ev
+	case evInterrupt:
+		t.interrupt.Store(false)
+		return platform.Event{Kind: platform.Interrupted}
+	}
+	t.lost()
+	return platform.Event{Kind: platform.Dead}
+}
+
+const archX86_64 = 0xc000003e
+
+// fpState finds the extended state of the frame in the slot.
+func (t *thread) fpState() ([]byte, error) {
+	if t.fpOff == 0 {
+		base := regionBase + uint64(t.n)*slotSize
+		off := binary.LittleEndian.Uint64(t.slot[t.frame+ucFP-0:]) - base
+		if off < offStack || off > offStack+stackSize-512 || off%64 != 0 {
+			return nil, linux.EFAULT
+		}
+		n := 512
+		if binary.LittleEndian.Uint32(t.slot[off+464:]) == 0x46505853 { // FP_XSTATE_MAGIC1
+			n = int(binary.LittleEndian.Uint32(t.slot[off+480:])) // xstate_size
+		}
+		if n < 512 || off+uint64(n) > offStack+stackSize {
+			return nil, linux.EFAULT
+		}
+		t.fpOff, t.fpLen = int(off), n
+	}
+	return t.slot[t.fpOff : t.fpOff+t.fpLen], nil
+}
+
+// ReadFPState implements platform.Thread. The form is that of
+// PTRACE_GETREGSET, which has the features where a frame has its magic.
+func (t *thread) ReadFPState() ([]byte, error) {
+	b, err := t.fpState()
+	if err != nil {
+		return nil, err
+	}
+	x := append([]byte(nil), b...)
+	if len(x) >= 576 {
+		le := binary.LittleEndian
+		features := le.Uint64(x[472:])
+		clear(x[464:512])
+		le.PutUint64(x[464:], features)
+	}
+	return x, nil
+}
+
+// WriteFPState implements platform.Thread. The host checks it when the frame
+// is restored, which kills the guest if it is bad; so it is checked here as
+// far as can be.
+func (t *thread) WriteFPState(n []byte) error {
+	b, err := t.fpState()
+	if err != nil {
+		return err
+	}
+	if len(n) > len(b) {
+		return linux.EINVAL
+	}
+	le := binary.LittleEndian
+	copy(b[:464], n)
+	if len(n) > 512 && len(b) >= 576 {
+		copy(b[512:], n[512:])
+		le.PutUint64(b[512:], le.Uint64(b[512:])&le.Uint64(b[472:]))
+		clear(b[520:576])
+	}
+	// MXCSR must have no reserved bit.
+	le.PutUint32(b[24:], le.Uint32(b[24:])&0xffff)
+	// The extended state is restored from the frame by rt_sigreturn only.
+	t.Regs()
+	return nil
+}
+
+// Interrupt implements platform.Thread.
+func (t *thread) Interrupt() {
+	t.interrupt.Store(true)
+	if t.inGuest.Load() {
+		if unix.Tgkill(t.proc.pid, t.tid, interruptSignal) == unix.ESRCH {
+			t.wakeDead()
+		}
+	}
+}
+
+// wakeDead marks the thread dead and wakes whoever waits for it.
+func (t *thread) wakeDead() {
+	t.dead.Store(true)
+	atomic.AddUint32(&t.c.SupSleeps, 0)
+	atomic.CompareAndSwapUint32(&t.c.State, stGuest, stReply) // so that a wait does not begin
+	futexWake(&t.c.State)
+}
+
+// Kill implements platform.Thread.
+func (t *thread) Kill() { t.proc.kill() }
+
+// CPUTime implements platform.Thread.
+func (t *thread) CPUTime() (user, system int64) {
+	t.proc.mu.Lock()
+	defer t.proc.mu.Unlock()
+	if t.proc.reaped {
+		return 0, 0
+	}
+	return guestmem.CPUTime(t.proc.pid)
+}

@@ -1,0 +1,159 @@
+// Package trap is the fast platform: a guest's system calls raise SIGSYS in the
+// guest process by its seccomp filter, and the stub's handler passes them to
+// the supervisor through shared memory.
+//
+// The filter is the boundary: the stub, the control blocks and everything else
+// in the guest process are the guest's. What is read from shared memory is
+// copied once and checked.
+package trap
+
+import (
+	_ "embed"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"sentinel/internal/abi/linux"
+	"sentinel/internal/platform"
+	"sentinel/internal/platform/guestmem"
+	"sentinel/internal/platform/stub"
+)
+
+// Platform implements platform.Platform.
+type Platform struct {
+	image *stub.Image
+	spin  uint64 // TSC ticks
+
+	mu      sync.Mutex
+	procs   map[int]*process // by host pid
+	reaping bool
+}
+
+// spinTicks is how long both sides spin before they sleep: some 50 us.
+const spinTicks = 150_000
+
+// New returns the platform.
+func New() (*Platform, error) {
+	im, err := stub.NewImageOf(elf)
+	if err != nil {
+		return nil, fmt.Errorf("make the stub's file: %w", err)
+	}
+	p := &Platform{image: im, procs: map[int]*process{}, spin: spinTicks}
+	if runtime.NumCPU() < 2 {
+		p.spin = 0
+	}
+	return p, nil
+}
+
+// Name implements platform.Platform.
+func (p *Platform) Name() string { return "trap" }
+
+// SpawnFD is the descriptor of the file that guest processes start from, for
+// the jail.
+func (p *Platform) SpawnFD() int { return p.image.FD() }
+
+// Release implements platform.Platform.
+func (p *Platform) Release() { p.image.Close() }
+
+// process is a host process of the guest.
+type process struct {
+	pid     int
+	spawned bool // leads a process group of its own
+
+	mu      sync.Mutex
+	threads map[int]*thread // by host tid
+	dead    bool            // has ended
+	reaped  bool
+
+	// fdMu is held while descriptors are passed to the process, so that it
+	// knows which numbers they get.
+	fdMu sync.Mutex
+	ch   stub.Channel
+	chN  *atomic.Int32 // users of the channel
+}
+
+// space is a guest address space.
+type space struct {
+	guestmem.Space
+	r    *region
+	auxv map[uint64]uint64
+}
+
+// Reserved implements platform.AddressSpace.
+func (s *space) Reserved() (start, end uint64) { return regionBase, stubEnd }
+
+// Auxv implements platform.AddressSpace.
+func (s *space) Auxv(tag uint64) uint64 { return s.auxv[tag] }
+
+// CompareAndSwap implements platform.AddressSpace.
+func (s *space) CompareAndSwap(th platform.Thread, addr uint64, old, new uint32) (uint32, error) {
+	t := th.(*thread)
+	ordersOf(t.slot)[0] = order{Args: [6]uint64{addr, uint64(old), uint64(new)}}
+	res, err := t.perform(opCAS)
+	if err != nil {
+		return 0, err
+	}
+	if t.c.Ret != 0 {
+		return 0, linux.EFAULT
+	}
+	return uint32(res), nil
+}
+
+// initSlot prepares a slot for a new thread.
+func (p *Platform) initSlot(r *region, i int) []byte {
+	s := r.slot(i)
+	c := controlOf(s)
+	*c = control{
+		Spin: p.spin, StubCPU: ^uint32(0), SupCPU: ^uint32(1),
+		StackSP: regionBase + uint64(i)*slotSize + offStack, StackSize: stackSize,
+	}
+	return s
+}
+
+// NewProcess implements platform.Platform.
+func (p *Platform) NewProcess() (platform.Thread, error) {
+	r, err := newRegion()
+	if err != nil {
+		return nil, fmt.Errorf("make shared memory: %w", err)
+	}
+	ch, err := stub.NewChannel()
+	if err != nil {
+		r.release()
+		return nil, fmt.Errorf("make the channel to a guest process: %w", err)
+	}
+	slot := p.initSlot(r, 0)
+	pid, err := p.image.Spawn(ch.Guest(), r.fd, false)
+	if err != nil {
+		r.release()
+		ch.Close()
+		return nil, fmt.Errorf("start a guest process: %w", err)
+	}
+	r.closeFD()
+	users := new(atomic.Int32)
+	users.Store(1)
+	proc := &process{pid: pid, spawned: true, threads: map[int]*thread{}, ch: ch, chN: users}
+	t := &thread{p: p, proc: proc, as: &space{r: r}, tid: pid, slot: slot, c: controlOf(slot)}
+	proc.threads[pid] = t
+	t.n = t.as.Join(pid)
+	p.watch(proc)
+	if ev := t.await(); ev != evReady {
+		t.Kill()
+		t.Exit()
+		return nil, fmt.Errorf("start a guest process: it ended before its first instruction (the host may forbid what its filter needs)")
+	}
+	stack := make([]byte, 1024)
+	n, e := guestmem.Copy(unix.SYS_PROCESS_VM_READV, pid, t.c.Args[0], stack)
+	if e != 0 {
+		t.Kill()
+		t.Exit()
+		return nil, fmt.Errorf("read the memory of a guest process: %w", e)
+	}
+	t.as.auxv = guestmem.ParseAuxv(stack[:n])
+	return t, nil
+}
+
+//go:embed stub/zz_generated_stub_amd64.elf
+var elf []byte
