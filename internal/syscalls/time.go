@@ -416,3 +416,21 @@ func sysClockAdjtime(t *task.Task, clock int32, addr uint64) (uint64, error) {
 	}
 	return adjtimex(t, addr)
 }
+
+// sysClockSettime implements clock_settime(2) for nobody: the clocks are the
+// host's.
+func sysClockSettime(t *task.Task, clock int32, tp uint64) (uint64, error) {
+	switch clock {
+	case linux.CLOCK_REALTIME, linux.CLOCK_PROCESS_CPUTIME_ID, linux.CLOCK_THREAD_CPUTIME_ID:
+	default:
+		return 0, linux.EINVAL
+	}
+	var ts linux.Timespec
+	if err := usermem.CopyInObject(t.Mem(), tp, &ts); err != nil {
+		return 0, err
+	}
+	if clock == linux.CLOCK_REALTIME && !ktime.Valid(ts) {
+		return 0, linux.EINVAL
+	}
+	return refuse(t, "clock_settime", linux.EPERM)
+}

@@ -318,7 +318,7 @@ var table = [...]task.Syscall{
 	linux.SYS_TIMER_GETTIME:    {Name: "timer_gettime", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysTimerGettime(t, int32(a[0]), a[1]) }},
 	linux.SYS_TIMER_GETOVERRUN: {Name: "timer_getoverrun", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysTimerGetoverrun(t, int32(a[0])) }},
 	linux.SYS_TIMER_DELETE:     {Name: "timer_delete", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysTimerDelete(t, int32(a[0])) }},
-	linux.SYS_CLOCK_SETTIME:    {Name: "clock_settime", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "clock_settime", linux.EPERM) }},
+	linux.SYS_CLOCK_SETTIME:    {Name: "clock_settime", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysClockSettime(t, int32(a[0]), a[1]) }},
 	linux.SYS_CLOCK_GETTIME:    {Name: "clock_gettime", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysClockGettime(t, int32(a[0]), a[1]) }},
 	linux.SYS_CLOCK_GETRES:     {Name: "clock_getres", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysClockGetres(t, int32(a[0]), a[1]) }},
 	linux.SYS_CLOCK_NANOSLEEP: {Name: "clock_nanosleep", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {

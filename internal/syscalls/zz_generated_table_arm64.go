@@ -207,7 +207,7 @@ var table = [...]task.Syscall{
 		return sysTimerSettime(t, int32(a[0]), int32(a[1]), a[2], a[3])
 	}},
 	linux.SYS_TIMER_DELETE:  {Name: "timer_delete", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysTimerDelete(t, int32(a[0])) }},
-	linux.SYS_CLOCK_SETTIME: {Name: "clock_settime", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "clock_settime", linux.EPERM) }},
+	linux.SYS_CLOCK_SETTIME: {Name: "clock_settime", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysClockSettime(t, int32(a[0]), a[1]) }},
 	linux.SYS_CLOCK_GETTIME: {Name: "clock_gettime", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysClockGettime(t, int32(a[0]), a[1]) }},
 	linux.SYS_CLOCK_GETRES:  {Name: "clock_getres", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysClockGetres(t, int32(a[0]), a[1]) }},
 	linux.SYS_CLOCK_NANOSLEEP: {Name: "clock_nanosleep", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
