@@ -169,8 +169,12 @@ __attribute__((unused)) static void msleep(int ms)
 	while (nanosleep(&t, &t) == -1 && errno == EINTR)
 		;
 }
+__attribute__((unused)) static bool under_sentinel(void)
+{
+	return getenv("SENTINEL_TEST") != NULL;
+}
 /* settle gives another process or thread time to block. */
-__attribute__((unused)) static void settle(void) { msleep(40); }
+__attribute__((unused)) static void settle(void) { msleep(under_sentinel() ? 100 : 40); }
 
 __attribute__((unused)) static long long now_ms(void)
 {
@@ -199,10 +203,6 @@ __attribute__((unused)) static char *get(const char *path)
 	close(fd);
 	b[n] = 0;
 	return b;
-}
-__attribute__((unused)) static bool under_sentinel(void)
-{
-	return getenv("SENTINEL_TEST") != NULL;
 }
 /* become drops to an ordinary user; only in a child. */
 __attribute__((unused)) static void become(uid_t uid)
