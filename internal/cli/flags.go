@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -81,9 +82,9 @@ type options struct {
 func commonFlags(o *options) []flag {
 	c := &o.sandbox
 	return []flag{
-		{name: "platform", arg: "NAME", help: "how guest code is run: ptrace.", set: func(v string) error {
-			if v != "ptrace" {
-				return fmt.Errorf("no platform %q, only ptrace", v)
+		{name: "platform", arg: "NAME", help: "how guest code is run: ptrace or trap.", set: func(v string) error {
+			if !slices.Contains(sandbox.Platforms, v) {
+				return fmt.Errorf("no platform %q, only %s", v, strings.Join(sandbox.Platforms, " and "))
 			}
 			c.Platform = v
 			return nil

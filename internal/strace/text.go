@@ -67,10 +67,10 @@ func oct(v uint64) string {
 	return "0" + strconv.FormatUint(v, 8)
 }
 
-// mode prints permission bits with at least three digits.
+// mode prints permission bits with at least three digits, the first of them 0.
 func mode(v uint64) string {
-	s := strconv.FormatUint(v, 8)
-	return "0" + strings.Repeat("0", max(3-len(s), 0)) + s
+	s := "0" + strconv.FormatUint(v, 8)
+	return strings.Repeat("0", max(3-len(s), 0)) + s
 }
 
 func sint(v uint64) string { return strconv.Itoa(int(int32(v))) }
