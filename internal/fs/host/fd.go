@@ -44,6 +44,11 @@ func NewFileFromFD(fd int, name string) (*vfs.File, error) {
 	if h.typ == linux.S_IFREG {
 		if pos, err := sys.Seek(fd, 0, linux.SEEK_CUR); err == nil {
 			f.SetPos(pos)
+			// Known from here on, not from the first use: others may have
+			// moved it by then, such as stdout by writes to stderr.
+			if sh, ok := ops.(*shared); ok {
+				sh.pos, sh.seen = pos, true
+			}
 		}
 	}
 	return f, nil
