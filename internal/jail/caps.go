@@ -4,14 +4,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hasCaps reports whether the process has any capability.
-func hasCaps() bool {
+// heldCaps returns the effective capabilities of the process.
+func heldCaps() uint64 {
 	var data [2]unix.CapUserData
 	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	if unix.Capget(&hdr, &data[0]) != nil {
-		return false
+		return 0
 	}
-	return data[0].Permitted|data[1].Permitted != 0
+	return uint64(data[0].Effective) | uint64(data[1].Effective)<<32
 }
 
 // keepCaps returns the capabilities that the supervisor goes on to need, of

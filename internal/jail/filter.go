@@ -75,55 +75,84 @@ func (a *asm) branch(code uint16, k uint32, jt, jf uint8) int {
 }
 
 // build makes the filter: allow by the rules, otherwise act. A call by another
-// ABI than the native one never matches a rule. Numbers are found by bisection;
-// the kernel caches which calls are always allowed (seccomp_cache_prepare), so
-// the order of tests costs nothing for most.
+// ABI than the native one never matches a rule. Numbers are found by bisection
+// of the ranges that are treated alike; the program is kept short, as the
+// kernel compiles it at each start.
 func build(rules []rule, act Action) []unix.SockFilter {
-	rules = slices.Clone(rules)
-	slices.SortStableFunc(rules, func(a, b rule) int { return cmp.Compare(a.nr, b.nr) })
 	a := &asm{}
 	a.emit(ldAbs, offArch)
 	a.branch(jeq, auditArch, 1, 0)
 	a.emit(ret, uint32(act))
 	a.emit(ldAbs, offNr)
-	a.tree(rules, act)
+	a.tree(segments(rules), act)
 	return a.prog
 }
 
-// tree emits the search for the number in the accumulator.
-func (a *asm) tree(rules []rule, act Action) {
-	// Keep rules of one number together.
-	if len(rules) == 0 || rules[0].nr == rules[len(rules)-1].nr {
-		if len(rules) > 0 {
-			a.branch(jeq, rules[0].nr, 1, 0)
-			a.emit(ret, uint32(act))
-			for _, r := range rules {
-				if len(r.any) == 0 {
-					a.emit(ret, unix.SECCOMP_RET_ALLOW)
-				}
-				for _, tests := range r.any {
-					a.alternative(tests)
-				}
-			}
+// segment is a range of numbers, up to the next segment's first.
+type segment struct {
+	from  uint32
+	allow bool
+	any   [][]test // of one number only
+}
+
+func (s *segment) plain() bool { return len(s.any) == 0 }
+
+// segments returns the ranges that rules treat alike, from number 0 on.
+func segments(rules []rule) []segment {
+	rules = slices.Clone(rules)
+	slices.SortStableFunc(rules, func(a, b rule) int { return cmp.Compare(a.nr, b.nr) })
+	var segs []segment
+	add := func(s segment) {
+		if n := len(segs); n > 0 && segs[n-1].plain() && s.plain() && segs[n-1].allow == s.allow {
+			return
 		}
-		a.emit(ret, uint32(act))
+		segs = append(segs, s)
+	}
+	next := uint32(0) // first number that no segment covers
+	for i := 0; i < len(rules); {
+		s := segment{from: rules[i].nr}
+		for ; i < len(rules) && rules[i].nr == s.from; i++ {
+			s.allow = s.allow || len(rules[i].any) == 0
+			s.any = append(s.any, rules[i].any...)
+		}
+		if s.allow {
+			s.any = nil
+		}
+		if s.from > next {
+			add(segment{from: next})
+		}
+		add(s)
+		next = s.from + 1
+	}
+	add(segment{from: next})
+	return segs
+}
+
+// tree emits the search for the number in the accumulator.
+func (a *asm) tree(segs []segment, act Action) {
+	if len(segs) == 1 {
+		switch s := &segs[0]; {
+		case s.allow:
+			a.emit(ret, unix.SECCOMP_RET_ALLOW)
+		default:
+			for _, tests := range s.any {
+				a.alternative(tests)
+			}
+			a.emit(ret, uint32(act))
+		}
 		return
 	}
-	mid := len(rules) / 2
-	for mid > 0 && rules[mid-1].nr == rules[mid].nr {
-		mid--
+	mid := len(segs) / 2
+	var low asm
+	low.tree(segs[:mid], act)
+	if n := len(low.prog); n <= 255 {
+		a.branch(jge, segs[mid].from, uint8(n), 0)
+	} else {
+		a.branch(jge, segs[mid].from, 0, 1)
+		a.emit(ja, uint32(n))
 	}
-	if mid == 0 {
-		mid = len(rules) / 2
-		for rules[mid].nr == rules[0].nr {
-			mid++
-		}
-	}
-	a.branch(jge, rules[mid].nr, 0, 1)
-	long := a.emit(ja, 0)
-	a.tree(rules[:mid], act)
-	a.prog[long].K = uint32(len(a.prog) - long - 1)
-	a.tree(rules[mid:], act)
+	a.prog = append(a.prog, low.prog...)
+	a.tree(segs[mid:], act)
 }
 
 // alternative returns allow if all tests hold and goes on otherwise.

@@ -31,7 +31,7 @@ const (
 	Trap Action = unix.SECCOMP_RET_TRAP
 	// Log only notes the call in the host's audit log: for debugging.
 	Log Action = unix.SECCOMP_RET_LOG
-	// Off installs no filter.
+	// Off is no jail at all.
 	Off Action = unix.SECCOMP_RET_ALLOW
 )
 
@@ -54,24 +54,19 @@ type Config struct {
 // ThreadOK); the caller may unlock it. No goroutine may have been locked
 // before.
 func Enter(c *Config) error {
-	keep := keepCaps(c)
-	root := hasCaps()
-	if root {
-		// Guest processes run as the supervisor's user; if that is root,
-		// execve would give them back the capabilities of the bounding set.
-		const bits = 1<<0 | 1<<1 | 1<<2 | 1<<3 // SECBIT_NOROOT, SECBIT_NO_SETUID_FIXUP, both locked
-		if err := allThreads(unix.SYS_PRCTL, unix.PR_SET_SECUREBITS, bits, 0); err != nil {
-			c.Log.Warn("cannot set the secure bits", "error", err)
+	// Without CAP_SYS_ADMIN, Landlock asks for no_new_privs first, on each
+	// thread; otherwise the filter brings it to all.
+	held := heldCaps()
+	if held>>unix.CAP_SYS_ADMIN&1 == 0 {
+		if err := allThreads(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0); err != nil {
+			return fmt.Errorf("no_new_privs: %w", err)
 		}
-	}
-	if err := allThreads(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0); err != nil {
-		return fmt.Errorf("no_new_privs: %w", err)
 	}
 	if err := restrictFiles(c); err != nil {
 		return fmt.Errorf("landlock: %w", err)
 	}
-	if root {
-		if err := setCaps(keep); err != nil {
+	if held != 0 {
+		if err := setCaps(keepCaps(c)); err != nil {
 			return fmt.Errorf("drop capabilities: %w", err)
 		}
 	}
@@ -84,8 +79,8 @@ func Enter(c *Config) error {
 	if !canFindThread() {
 		return errors.New("a goroutine was locked to its thread before")
 	}
-	if c.Action == Off {
-		return nil
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("no_new_privs: %w", err)
 	}
 	if err := installFilter(build(rules(c), c.Action)); err != nil {
 		return fmt.Errorf("seccomp: %w", err)

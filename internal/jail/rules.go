@@ -47,6 +47,8 @@ func rules(c *Config) []rule {
 		when(unix.SYS_CLONE, within(0, anyThread|unix.CLONE_VFORK)),
 		when(unix.SYS_PRCTL, is(0, unix.PR_GET_TIMERSLACK, unix.PR_SET_TIMERSLACK, unix.PR_SET_VMA, unix.PR_SET_PDEATHSIG,
 			unix.PR_SET_NAME, unix.PR_SET_DUMPABLE, unix.PR_SET_NO_NEW_PRIVS, unix.PR_SET_THP_DISABLE)),
+		// The channel to each guest process (platform trap).
+		when(unix.SYS_SOCKETPAIR, is(0, unix.AF_UNIX)),
 		when(unix.SYS_PRLIMIT64, is(0, 0)),
 		when(unix.SYS_FCNTL, is(1, unix.F_GETFD, unix.F_SETFD, unix.F_GETFL, unix.F_SETFL, unix.F_DUPFD_CLOEXEC,
 			unix.F_ADD_SEALS, unix.F_GET_SEALS, unix.F_GETPIPE_SZ, unix.F_SETPIPE_SZ,
