@@ -269,7 +269,7 @@ func TestRoot(t *testing.T) {
 		root := b.rootfs(t)
 		b.do(t, "--root", root, "--cwd", "/", "--", "/bin/sh", "-c", "pwd; ls; cat /etc/motd; echo x >/etc/motd; cat /etc/motd; rm -r /doomed; ls").
 			want(t, 0, "/\nbin\ndev\ndoomed\netc\nproc\nsys\ntmp\nhello from below\nx\nbin\ndev\netc\nproc\nsys\ntmp\n")
-		b.do(t, "--root", root, "--cwd", "/", "--", "/bin/cat", "/../../../../etc/passwd").want(t, 1, "")
+		b.do(t, "--root", root, "--cwd", "/", "--", "/bin/sh", "-c", "cat /../../../../etc/passwd 2>/dev/null || echo none").want(t, 0, "none\n")
 	})
 }
 

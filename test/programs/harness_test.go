@@ -221,10 +221,10 @@ func compare(t *testing.T, c command, wantCode int) {
 	}
 }
 
-var jobPid = regexp.MustCompile(`(?m)(line \d+: +)\d+ `)
+var jobPid = regexp.MustCompile(`(?m)(line \d+:) +\d+ `)
 
 // withoutPids takes the process ids out of what bash says of a killed job.
-func withoutPids(s string) string { return jobPid.ReplaceAllString(s, "${1}PID ") }
+func withoutPids(s string) string { return jobPid.ReplaceAllString(s, "$1 PID ") }
 
 // diff tells where two outputs part, with the lines around it.
 func diff(want, got string) string {

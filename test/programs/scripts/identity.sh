@@ -14,10 +14,9 @@ mkdir mine; chmod 0 mine; ls mine; echo "ls $?"; touch mine/x; echo "touch $?"; 
 echo data >file; chmod 0 file; cat file; echo "cat $?"; chmod 200 file; cat file; echo "cat $?"; echo more >file; echo "write $?"
 cp /bin/true prog; chmod 600 prog; ./prog; echo "exec $?"; chmod 100 prog; ./prog; echo "exec $?"
 mkdir -m 1777 sticky; touch sticky/f; rm sticky/f; echo "sticky $?"
-kill -0 1; echo "kill $?"
 nice -n -5 true; echo "nice $?"
 chown 1234:1234 file; echo "chown $?"; stat -c '%u %g' file; chgrp 1 file; echo "chgrp $?"
 chroot / /bin/true; echo "chroot $?"
 su nobody -s /bin/sh -c id </dev/null 2>/dev/null; [ "$(id -u)" = 0 ] && setpriv --reuid 65534 --regid 65534 --clear-groups sh -c 'id; cat /etc/shadow; touch x; echo $?'
-ulimit -Hn >/dev/null; (ulimit -Sn 50; ulimit -Sn; ulimit -Hn 60; ulimit -Hn; ulimit -n 70; echo "raise $?")
+ulimit -Hn >/dev/null; (ulimit -Sn 50; ulimit -Sn; ulimit -Hn 60; ulimit -Hn; [ "$(id -u)" = 0 ] || { ulimit -n 70; echo "raise $?"; })
 exit 0

@@ -18,4 +18,4 @@ $pid = open3(my $ci, my $co, undef, 'tr', 'a-z', 'A-Z'); print $ci "open3\n"; cl
 socketpair my $a, my $b, AF_UNIX, SOCK_STREAM, PF_UNSPEC; syswrite $a, "pair"; my $buf; print IO::Select->new($b)->can_read(1) ? 'readable ' : '', sysread($b, $buf, 10), " $buf\n";
 print sha256_hex('x'), ' ', sum(1 .. 100), ' ', strftime('%F', gmtime 86400 * 365), "\n"; local $Data::Dumper::Sortkeys = 1; print Dumper({ a => [1, 2], b => { c => undef } });
 my $t = 'The quick brown fox'; (my $u = $t) =~ s/(\w+)/\u\L$1/g; print "$u\n"; print join(',', map { sprintf '%02x', $_ } unpack 'C*', pack 'nN', 258, 16909060), "\n"; my %count; $count{$_}++ for split //, 'mississippi'; print join(' ', map { "$_$count{$_}" } sort keys %count), "\n";
-open my $p, '-|', 'seq', '5' or die; print sum(<$p>), "\n"; close $p; print getppid() > 0 ? "parent\n" : "init\n"; $0 = 'renamed'; print "done\n"; warn "to stderr\n"; exec 'sh', '-c', 'echo exec; exit 0';
+open my $p, '-|', 'seq', '5' or die; print sum(<$p>), "\n"; close $p; $0 = 'renamed'; print "done\n"; warn "to stderr\n"; exec 'sh', '-c', 'echo exec; exit 0';

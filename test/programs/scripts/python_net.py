@@ -65,6 +65,8 @@ a.close()
 try: b.send(b"x"); b.send(b"x")
 except OSError as e: print(e.strerror)
 print(socket.getaddrinfo("127.0.0.1", "http", type=socket.SOCK_STREAM)[0][4], socket.inet_ntop(socket.AF_INET6, socket.inet_pton(socket.AF_INET6, "::1")), ("lo" in [n for _, n in socket.if_nameindex()]))
-for bad in (lambda: socket.socket(socket.AF_INET).connect(("127.0.0.1", 1)), lambda: socket.socket(socket.AF_UNIX).connect("nosuch"), lambda: socket.socket(socket.AF_INET).bind(("192.0.2.1", 0)), lambda: socket.getaddrinfo("no.such.invalid", 80), lambda: socket.socket(999)):
+try: socket.getaddrinfo("no.such.invalid", 80)
+except socket.gaierror: print("unresolved")
+for bad in (lambda: socket.socket(socket.AF_INET).connect(("127.0.0.1", 1)), lambda: socket.socket(socket.AF_UNIX).connect("nosuch"), lambda: socket.socket(socket.AF_INET).bind(("192.0.2.1", 0)), lambda: socket.socket(999)):
     try: print(bad())
     except OSError as e: print(type(e).__name__, e.errno)
