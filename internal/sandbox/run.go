@@ -11,7 +11,6 @@ import (
 	"sentinel/internal/abi/linux"
 	"sentinel/internal/host"
 	"sentinel/internal/jail"
-	"sentinel/internal/platform/ptrace"
 	"sentinel/internal/signal"
 	"sentinel/internal/sock/stack"
 	"sentinel/internal/strace"
@@ -35,7 +34,7 @@ func Run(c *Config) (int, error) {
 	}
 	st.mark("root")
 
-	pf, err := ptrace.New()
+	pf, err := newPlatform(c.Platform, c.Log)
 	if err != nil {
 		return 0, fmt.Errorf("platform %s: %w", c.Platform, err)
 	}
@@ -63,7 +62,7 @@ func Run(c *Config) (int, error) {
 			_ = host.StopSelf()
 		}
 	}
-	action := jailAction()
+	action := filterAction(c.Platform, jailAction())
 	if action != jail.Off {
 		conf.ThreadOK = jail.ThreadOK
 	}
