@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -109,6 +110,10 @@ func runDo(o *options, args []string) (int, error) {
 	}
 	if !o.clearEnv {
 		c.Env = os.Environ()
+	}
+	if c.User != "" {
+		// The user's own home, unless --env says otherwise.
+		c.Env = slices.DeleteFunc(c.Env, func(kv string) bool { return strings.HasPrefix(kv, "HOME=") })
 	}
 	for _, kv := range o.env {
 		c.Env = setEnv(c.Env, kv)
