@@ -77,7 +77,7 @@ func (c *content) readAt(dst []byte, off int64) (int, error) {
 // reserve charges the pages of off to end, and returns the end of what the
 // quota allows.
 func (c *content) reserve(off, end int64) int64 {
-	lo, hi := off/pageSize, (end+pageSize-1)/pageSize
+	lo, hi := off/pageSize, pagesUp(end)
 	need := c.pages.missing(lo, hi)
 	if c.fs.quota.chargePages(need) {
 		c.pages.add(lo, hi)
@@ -223,6 +223,9 @@ func (c *content) growBuf(n int) {
 	clear(c.buf[old:])
 }
 
+// pagesUp is the number of pages that hold n bytes; n may be the largest int64.
+func pagesUp(n int64) int64 { return n/pageSize + min(n%pageSize, 1) }
+
 // setSize truncates or extends; not with formLower.
 func (c *content) setSize(n int64) error {
 	if n <= c.size {
@@ -257,7 +260,7 @@ func (c *content) discard(n int64) error {
 			}
 		}
 	}
-	c.unreserve((n+pageSize-1)/pageSize, noPage+1)
+	c.unreserve(pagesUp(n), noPage+1)
 	return nil
 }
 
@@ -281,7 +284,7 @@ func (c *content) punchHole(off, n int64) error {
 		}
 	}
 	if c.form != formInline {
-		c.unreserve((off+pageSize-1)/pageSize, end/pageSize)
+		c.unreserve(pagesUp(off), end/pageSize)
 	}
 	return nil
 }
@@ -289,7 +292,7 @@ func (c *content) punchHole(off, n int64) error {
 // allocate makes sure that writes to a range will find memory.
 func (c *content) allocate(off, n int64) error {
 	end := off + n
-	lo, hi := off/pageSize, (end+pageSize-1)/pageSize
+	lo, hi := off/pageSize, pagesUp(end)
 	free, _ := c.fs.quota.free()
 	if hi-lo-c.pages.n > free {
 		return linux.ENOSPC
@@ -325,7 +328,7 @@ func (c *content) seek(off int64, data bool) (int64, error) {
 		return host.Seek(c.fd, off, whence)
 	}
 	p := c.pages.next(off/pageSize, data)
-	if p >= (c.size+pageSize-1)/pageSize {
+	if p >= pagesUp(c.size) {
 		if data {
 			return 0, linux.ENXIO
 		}
