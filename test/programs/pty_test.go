@@ -216,7 +216,7 @@ func TestSuspend(t *testing.T) {
 		term := openTerminal(t)
 		os.Chown(term.slave.Name(), b.uid, -1)
 		cmd := exec.Command("bash", "--norc", "--noprofile", "-i")
-		cmd.Dir, cmd.Env = b.work, b.environ(nil)
+		cmd.Dir, cmd.Env = b.work, b.environ([]string{"HISTFILE="})
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = term.slave, term.slave, term.slave
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 		if b.uid != os.Getuid() {
