@@ -57,7 +57,7 @@ func runBundle(o *options, args []string) (int, error) {
 // that is a path.
 func checkID(id string) error {
 	if id == "" || id == "." || id == ".." || len(id) > 1024 || strings.Trim(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-.") != "" {
-		return fmt.Errorf("%q is not a container ID: use letters, digits and _+-.", id)
+		return fmt.Errorf("%q is not a container ID, which has letters, digits and any of _+-. only", id)
 	}
 	return nil
 }

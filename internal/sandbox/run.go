@@ -39,9 +39,11 @@ func Run(c *Config) (int, error) {
 		return 0, fmt.Errorf("platform %s: %w", c.Platform, err)
 	}
 	var tracer task.Tracer
+	var printer *strace.Tracer
 	var stats *strace.Stats
 	if c.Strace != nil {
-		tracer = strace.New(c.Strace)
+		printer = strace.New(c.Strace)
+		tracer = printer
 	}
 	if c.Stats != nil {
 		stats = strace.NewStats()
@@ -115,6 +117,9 @@ func Run(c *Config) (int, error) {
 		return 0, c.startError(err)
 	}
 	st.mark("exec")
+	if printer != nil {
+		printer.Started(c.Args[0], c.Args, len(c.Env))
+	}
 	var timedOut atomic.Bool
 	if c.Timeout > 0 {
 		timer := time.AfterFunc(c.Timeout, func() {

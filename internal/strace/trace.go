@@ -34,6 +34,28 @@ func New(w io.Writer) *Tracer {
 	return &Tracer{w: w, pending: map[int32]*pending{}}
 }
 
+// Started prints the execve that started the first process.
+func (tr *Tracer) Started(path string, argv []string, vars int) {
+	var s strings.Builder
+	s.WriteString("execve(")
+	quote(&s, []byte(path), pathMax)
+	s.WriteString(", [")
+	for i, a := range argv {
+		if i == maxItems {
+			s.WriteString(", ...")
+			break
+		}
+		if i > 0 {
+			s.WriteString(", ")
+		}
+		quote(&s, []byte(a), strLen)
+	}
+	s.WriteString("], [/* " + strconv.Itoa(vars) + " vars */]) = 0\n")
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	io.WriteString(tr.w, s.String())
+}
+
 // SyscallEnter implements task.Tracer.
 func (tr *Tracer) SyscallEnter(t *task.Task, nr uint64, args *[6]uint64) {
 	c := &pending{sig: lookup(nr), vals: *args}
