@@ -131,6 +131,7 @@ func (t *thread) Clone(a platform.CloneArgs) (platform.Thread, error) {
 	}
 	c.fpInit = fp
 	c.regs = *t.Regs()
+	c.regs.FSBase = 0
 	ordersOf(t.slot)[0] = o
 	t.c.Arg = regionBase + uint64(c.n)*slotSize
 	tid, err := t.perform(opClone)
@@ -138,6 +139,11 @@ func (t *thread) Clone(a platform.CloneArgs) (platform.Thread, error) {
 		return undo(err)
 	}
 	c.tid = int(tid)
+	// The guest may have given any number.
+	if !t.p.isOurs(c, a.SameProcess) {
+		t.lost()
+		return undo(linux.ESRCH)
+	}
 	if own {
 		c.as.r.closeFD()
 	}

@@ -26,6 +26,22 @@ func (pr *process) kill() {
 	}
 }
 
+// isOurs reports whether the id that a guest process gave for its new child is
+// that of a thread of it, or of a process that is a child of the supervisor's
+// and not known yet.
+func (p *Platform) isOurs(c *thread, sameProcess bool) bool {
+	if c.tid <= 1 {
+		return false
+	}
+	if sameProcess {
+		return c.tid != c.proc.pid && unix.Tgkill(c.proc.pid, c.tid, 0) == nil
+	}
+	p.mu.Lock()
+	known := p.procs[c.tid] != nil
+	p.mu.Unlock()
+	return !known && unix.Waitid(unix.P_PID, c.tid, nil, unix.WEXITED|unix.WNOWAIT|unix.WNOHANG|unix.WALL, nil) == nil
+}
+
 // watch has the end of a process noticed.
 func (p *Platform) watch(pr *process) {
 	p.mu.Lock()

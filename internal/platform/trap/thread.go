@@ -35,7 +35,8 @@ type thread struct {
 	fpLen     int
 	sc        platform.SyscallArgs
 	fpInit    []byte // extended state for a clone's first run
-	spinFails int
+	spinFails int    // in a row: nothing came while spinning
+	sameCPU   int
 
 	dead      atomic.Bool
 	inGuest   atomic.Bool
@@ -68,7 +69,14 @@ func (t *thread) await() uint32 {
 	if spin > 0 && spinUntil(&c.State, stEvent, spin, &c.SupCPU, &c.StubCPU) {
 		t.spinFails = 0
 	} else {
-		t.spinFails = min(t.spinFails+1, 1<<20)
+		if spin > 0 && c.SupCPU == c.StubCPU {
+			// The host likes to run both sides of a hand-over on one CPU.
+			if t.sameCPU++; t.sameCPU%16 == 4 {
+				leaveCPU(int(c.SupCPU))
+			}
+		} else {
+			t.spinFails = min(t.spinFails+1, 1<<20)
+		}
 		atomic.StoreUint32(&c.SupSleeps, 1)
 		for {
 			s := atomic.LoadUint32(&c.State)
@@ -146,6 +154,15 @@ func (t *thread) Attach() error {
 		return linux.ESRCH
 	}
 	t.fresh = false
+	if fs := t.regs.FSBase; fs != 0 {
+		// A thread pointer is in no frame; without one of its own the child
+		// has its parent's.
+		const archSetFS = 0x1002
+		if _, err := t.Call(platform.HostCall{Nr: unix.SYS_ARCH_PRCTL, Args: [6]uint64{archSetFS, fs}}); err != nil {
+			t.lost()
+			return linux.ESRCH
+		}
+	}
 	t.regsValid = true // those that Clone gave
 	if t.fpInit != nil {
 		t.WriteFPState(t.fpInit)

@@ -6,7 +6,6 @@ static struct filter filter[] = {
 	LD(ARCH), JEQ(0xc000003e, 1, 0), RET(TRAP),
 	LD(NR),
 	/* Direct: the caller's own memory and scheduling. */
-	DIRECT(15),		/* rt_sigreturn */
 	DIRECT(11),		/* munmap */
 	DIRECT(10),		/* mprotect */
 	DIRECT(24),		/* sched_yield */
@@ -14,6 +13,8 @@ static struct filter filter[] = {
 	DIRECT(96),		/* gettimeofday */
 	DIRECT(201),		/* time */
 	DIRECT(309),		/* getcpu */
+	/* arch_prctl: ARCH_SET_GS, SET_FS, GET_FS, GET_GS */
+	JEQ(158, 0, 5), LD(ARG(0)), JGE(0x1001, 0, 2), JGE(0x1005, 1, 0), RET(ALLOW), LD(NR),
 	/* madvise, but for what asks for hardware errors */
 	JEQ(28, 0, 4), LD(ARG(2)), JGE(24, 1, 0), RET(ALLOW), LD(NR),
 	/* mmap of private anonymous memory, not at a fixed place */
@@ -26,6 +27,7 @@ static struct filter filter[] = {
 	/* the stub's own: by place, which is in the guest's reach too */
 	LD(IP_HI), JEQ(0x6ffe, 0, 2), LD(IP_LO), JGE(0x10000, 0, 1), RET(TRAP),
 	LD(NR),
+	DIRECT(15),		/* rt_sigreturn */
 	DIRECT(202),		/* futex */
 	DIRECT(9),		/* mmap */
 	DIRECT(25),		/* mremap */
