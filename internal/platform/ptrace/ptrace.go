@@ -66,7 +66,7 @@ func (p *Platform) NewProcess() (platform.Thread, error) {
 		return nil, fmt.Errorf("start a guest process: %w", err)
 	}
 	fail := func(what string, err error) (platform.Thread, error) {
-		unix.Kill(pid, unix.SIGKILL)
+		guestmem.Kill(pid, false)
 		wait(pid)
 		return nil, fmt.Errorf("%s a guest process: %w", what, err)
 	}

@@ -278,7 +278,7 @@ func (t *thread) Kill() {
 	t.proc.mu.Lock()
 	defer t.proc.mu.Unlock()
 	if !t.proc.reaped {
-		unix.Kill(t.proc.pid, unix.SIGKILL)
+		guestmem.Kill(t.proc.pid, false)
 	}
 }
 
@@ -348,7 +348,7 @@ func (t *thread) leave() {
 	reap := t.proc.threads == 0 && !t.proc.reaped
 	t.proc.mu.Unlock()
 	if reap {
-		unix.Kill(t.proc.pid, unix.SIGKILL)
+		guestmem.Kill(t.proc.pid, false)
 		wait(t.proc.pid)
 		t.proc.mu.Lock()
 		t.proc.reaped = true
@@ -359,7 +359,7 @@ func (t *thread) leave() {
 // Abandon implements platform.Thread.
 func (t *thread) Abandon() {
 	if t.tid == t.proc.pid {
-		unix.Kill(t.proc.pid, unix.SIGKILL)
+		guestmem.Kill(t.proc.pid, false)
 		t.dead = true
 		t.leave()
 		return

@@ -5,6 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sentinel/internal/platform/guestmem"
 	"sentinel/internal/platform/stub"
 )
 
@@ -22,7 +23,7 @@ func (pr *process) kill() {
 	pr.mu.Lock()
 	defer pr.mu.Unlock()
 	if !pr.dead && pr.pid > 0 {
-		unix.Kill(pr.pid, unix.SIGKILL)
+		guestmem.Kill(pr.pid, false)
 	}
 }
 
@@ -30,7 +31,7 @@ func (pr *process) kill() {
 // that of a thread of it, or of a process that is a child of the supervisor's
 // and not known yet.
 func (p *Platform) isOurs(c *thread, sameProcess bool) bool {
-	if c.tid <= 1 {
+	if c.tid <= 1 || c.tid >= 1<<22 {
 		return false
 	}
 	if sameProcess {
@@ -87,7 +88,7 @@ func (p *Platform) reap() {
 			pr.ended()
 			if pr.spawned {
 				// Its group has its id as long as anybody is in it.
-				unix.Kill(-pid, unix.SIGKILL)
+				guestmem.Kill(pid, true)
 			}
 		}
 		unix.Wait4(pid, nil, unix.WALL|unix.WNOHANG, nil)
