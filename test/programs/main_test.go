@@ -36,9 +36,7 @@ func setUp(m *testing.M) (int, error) {
 		return 1, err
 	}
 	world.base, world.data, world.bin = base, filepath.Join(base, "data"), filepath.Join(base, "bin")
-	for _, name := range strings.Split(or(os.Getenv("SENTINEL_PLATFORMS"), "ptrace"), ",") {
-		world.platforms = append(world.platforms, name)
-	}
+	world.platforms = strings.Split(or(os.Getenv("SENTINEL_PLATFORMS"), "ptrace"), ",")
 	// Orphans of what we run become our children, where leftProcesses sees them.
 	const prSetChildSubreaper = 36
 	if _, _, errno := syscall.RawSyscall(syscall.SYS_PRCTL, prSetChildSubreaper, 1, 0); errno != 0 {

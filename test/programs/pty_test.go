@@ -19,7 +19,6 @@ type terminal struct {
 	t      *testing.T
 	master *os.File
 	slave  *os.File
-	cmd    *exec.Cmd
 
 	mu     sync.Mutex
 	output []byte // all that it wrote
