@@ -119,6 +119,36 @@ func TestTCP(t *testing.T) {
 	check(t, "third send to closed", send(c, s, "x"), linux.EPIPE)
 }
 
+func TestUrgent(t *testing.T) {
+	st, c := setup()
+	l := tcp(t, st, c, linux.AF_INET)
+	l.Bind(c, addr("127.0.0.1:8080"))
+	l.Listen(c, 1)
+	k := tcp(t, st, c, linux.AF_INET)
+	check(t, "connect", connect(c, k, "127.0.0.1:8080"), nil)
+	s, _ := l.Accept(c, nil)
+	_, err := s.Recv(c, &sock.Msg{Data: make([]byte, 1), Flags: linux.MSG_OOB})
+	check(t, "no urgent data", err, linux.EINVAL)
+	send(c, k, "ab")
+	k.Send(c, &sock.Msg{Data: []byte("c!"), Flags: linux.MSG_OOB})
+	send(c, k, "de")
+	if m := s.Readiness(waiter.All); m&waiter.Pri == 0 {
+		t.Errorf("readiness %#x", m)
+	}
+	m := &sock.Msg{Data: make([]byte, 1), Flags: linux.MSG_OOB}
+	if n, err := s.Recv(c, m); n != 1 || err != nil || m.Data[0] != '!' {
+		t.Errorf("urgent %d, %v, %q", n, err, m.Data)
+	}
+	if m := s.Readiness(waiter.All); m&waiter.Pri != 0 {
+		t.Errorf("readiness when read %#x", m)
+	}
+	for _, want := range []string{"abc", "de"} { // the mark is between
+		if got, err := recv(c, s, 10); got != want || err != nil {
+			t.Errorf("recv %q, %v; want %q", got, err, want)
+		}
+	}
+}
+
 func TestReset(t *testing.T) {
 	st, c := setup()
 	l := tcp(t, st, c, linux.AF_INET)

@@ -171,9 +171,6 @@ func parse(family int, b []byte) (netip.AddrPort, error) {
 		}
 		return netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[4:8])), binary.BigEndian.Uint16(b[2:])), nil
 	}
-	if f == linux.AF_INET && len(b) >= 16 {
-		return netip.AddrPort{}, linux.EAFNOSUPPORT
-	}
 	if len(b) < 24 {
 		return netip.AddrPort{}, linux.EINVAL
 	}
@@ -253,7 +250,11 @@ func (st *Stack) bind(c *vfs.Context, p *ports, e *endpoint, addr []byte) error 
 
 // target checks where e wants to send to; the wildcard means this host.
 func (e *endpoint) target(addr []byte) (netip.AddrPort, error) {
-	ap, err := parse(e.base.Family, addr)
+	family := e.base.Family
+	if f, _ := sock.Family(addr); f == linux.AF_INET && e.tcp == nil {
+		family = linux.AF_INET // udpv6_sendmsg takes either
+	}
+	ap, err := parse(family, addr)
 	if err != nil {
 		return ap, err
 	}

@@ -49,6 +49,7 @@ type TCP struct {
 		fin       bool // the peer sends no more
 		gone      bool // this socket is closed: nothing can arrive
 		wantSpace bool // the peer found it full
+		urgent    urgent
 	}
 
 	// Guarded by st.mu.
@@ -59,6 +60,14 @@ type TCP struct {
 	syn     []*TCP // waiting for room in pending
 	via     *TCP   // the listener, while connecting or not accepted
 	turn    uint   // which of several listeners is next
+}
+
+// urgent is a byte sent with MSG_OOB. after is how much of the ring comes
+// before its place.
+type urgent struct {
+	set, read bool
+	b         byte
+	after     int
 }
 
 var _ sock.Socket = (*TCP)(nil)

@@ -54,9 +54,19 @@ func (s *TCP) Send(_ *vfs.Context, m *sock.Msg) (int, error) {
 		p.rx.mu.Unlock()
 		return 0, linux.EAGAIN
 	}
-	p.rx.ring.Write(m.Data[:n])
+	data, events := m.Data[:n], waiter.Readable
+	if m.Flags&linux.MSG_OOB != 0 && n == len(m.Data) {
+		// The last byte is urgent; an older one that nobody read is lost, as
+		// on Linux.
+		p.rx.urgent = urgent{set: true, b: data[n-1], after: p.rx.ring.Len() + n - 1}
+		events |= waiter.Pri
+		if !p.Flag(sock.FlagOOBInline) {
+			data = data[:n-1]
+		}
+	}
+	p.rx.ring.Write(data)
 	p.rx.mu.Unlock()
-	p.Queue.Notify(waiter.Readable)
+	p.Queue.Notify(events)
 	return n, nil
 }
 
@@ -65,7 +75,7 @@ func (s *TCP) Recv(_ *vfs.Context, m *sock.Msg) (int, error) {
 	in := m.Flags
 	m.Flags, m.Addr.N = 0, 0
 	if in&linux.MSG_OOB != 0 {
-		return 0, linux.EINVAL // no urgent data
+		return s.recvUrgent(m, in)
 	}
 	if in&linux.MSG_ERRQUEUE != 0 {
 		return 0, linux.EAGAIN
@@ -81,6 +91,9 @@ func (s *TCP) Recv(_ *vfs.Context, m *sock.Msg) (int, error) {
 		return 0, s.noData(fin)
 	}
 	n := min(len(m.Data), have)
+	if u := &s.rx.urgent; u.set && u.after > 0 {
+		n = min(n, u.after) // a read stops at the mark
+	}
 	if in&linux.MSG_TRUNC == 0 {
 		s.rx.ring.Peek(m.Data[:n], 0)
 	}
@@ -88,6 +101,7 @@ func (s *TCP) Recv(_ *vfs.Context, m *sock.Msg) (int, error) {
 	room := false
 	if in&linux.MSG_PEEK == 0 {
 		s.rx.ring.Discard(n)
+		s.rx.urgent.pass(n)
 		if s.rx.wantSpace && p != nil && p.roomy(s.rx.ring.Len(), s) {
 			s.rx.wantSpace, room = false, true
 		}
@@ -97,6 +111,32 @@ func (s *TCP) Recv(_ *vfs.Context, m *sock.Msg) (int, error) {
 		p.Queue.Notify(waiter.Writable)
 	}
 	return n, nil
+}
+
+// pass moves the mark when n bytes before it were read.
+func (u *urgent) pass(n int) {
+	switch {
+	case !u.set || n == 0:
+	case u.after >= n:
+		u.after -= n
+	default:
+		*u = urgent{}
+	}
+}
+
+// recvUrgent implements MSG_OOB (tcp_recv_urg).
+func (s *TCP) recvUrgent(m *sock.Msg, in int) (int, error) {
+	s.rx.mu.Lock()
+	defer s.rx.mu.Unlock()
+	u := &s.rx.urgent
+	if s.Flag(sock.FlagOOBInline) || !u.set || u.read {
+		return 0, linux.EINVAL
+	}
+	if in&linux.MSG_PEEK == 0 {
+		u.read = true
+	}
+	m.Flags = linux.MSG_OOB
+	return copy(m.Data, []byte{u.b}), nil
 }
 
 // noData tells why there is nothing to read, in the order of tcp_recvmsg; nil
@@ -141,8 +181,11 @@ func (s *TCP) Readiness(mask waiter.Mask) waiter.Mask {
 		got |= waiter.Readable | waiter.RdHup
 	}
 	if state != stConnecting {
-		if mask&waiter.Readable != 0 {
+		if mask&(waiter.Readable|waiter.Pri) != 0 {
 			s.rx.mu.Lock()
+			if s.rx.urgent.set && !s.rx.urgent.read {
+				got |= waiter.Pri
+			}
 			if n := s.rx.ring.Len(); n > 0 && n >= min(s.LowWater(), s.RcvBuf()) {
 				got |= waiter.Readable
 			}
@@ -196,7 +239,13 @@ func (s *TCP) Ioctl(c *vfs.Context, cmd uint32, arg uint64) (uint64, error) {
 		}
 		return 0, sock.PutUserInt(c, arg, 0) // sent data has arrived
 	case linux.SIOCATMARK:
-		return 0, sock.PutUserInt(c, arg, 0)
+		s.rx.mu.Lock()
+		at := 0
+		if s.rx.urgent.set && s.rx.urgent.after == 0 {
+			at = 1
+		}
+		s.rx.mu.Unlock()
+		return 0, sock.PutUserInt(c, arg, at)
 	}
 	if ok, err := s.st.ifs.Ioctl(c, cmd, arg); ok {
 		return 0, err
