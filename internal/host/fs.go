@@ -243,9 +243,16 @@ func WriteNowait(fd int, b []byte) (int, error) {
 func MemfdCreate(name string) (int, error) {
 	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_NOEXEC_SEAL)
 	if err == unix.EINVAL { // before Linux 6.3
-		fd, err = unix.MemfdCreate(name, unix.MFD_CLOEXEC)
+		fd, err = unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	}
 	return fd, errno(err)
+}
+
+// SealWrite forbids writing to a file of MemfdCreate for good; EBUSY if it is
+// mapped shared and writable.
+func SealWrite(fd int) error {
+	_, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, unix.F_SEAL_WRITE)
+	return errno(err)
 }
 
 // Truncate is ftruncate(2).

@@ -135,6 +135,12 @@ func (m *MM) checkRange(addr, length uint64) (uint64, error) {
 const passFlags = linux.MAP_SHARED | linux.MAP_PRIVATE | linux.MAP_FIXED | linux.MAP_ANONYMOUS | linux.MAP_32BIT |
 	linux.MAP_GROWSDOWN | linux.MAP_NORESERVE | linux.MAP_POPULATE | linux.MAP_NONBLOCK | linux.MAP_STACK | linux.MAP_FIXED_NOREPLACE
 
+// legacyFlags is LEGACY_MAP_MASK (include/linux/mman.h): what MAP_SHARED_VALIDATE
+// accepts on any file.
+const legacyFlags = linux.MAP_SHARED_VALIDATE | linux.MAP_FIXED | linux.MAP_ANONYMOUS | linux.MAP_DENYWRITE | linux.MAP_EXECUTABLE |
+	linux.MAP_GROWSDOWN | linux.MAP_LOCKED | linux.MAP_NORESERVE | linux.MAP_POPULATE | linux.MAP_NONBLOCK | linux.MAP_STACK |
+	linux.MAP_HUGETLB | linux.MAP_32BIT
+
 // Mmap implements mmap(2). f is nil for anonymous memory; it is not consumed.
 func (m *MM) Mmap(th platform.Thread, c *vfs.Context, addr, length uint64, prot, flags uint32, f *vfs.File, off uint64) (uint64, error) {
 	if length == 0 || off&pageMask != 0 {
@@ -153,6 +159,14 @@ func (m *MM) Mmap(th platform.Thread, c *vfs.Context, addr, length uint64, prot,
 	kind := flags & 0xf // MAP_TYPE
 	if kind != linux.MAP_SHARED && kind != linux.MAP_PRIVATE && kind != linux.MAP_SHARED_VALIDATE {
 		return 0, linux.EINVAL
+	}
+	if kind == linux.MAP_SHARED_VALIDATE {
+		if f == nil {
+			return 0, linux.EINVAL
+		}
+		if flags&^legacyFlags != 0 {
+			return 0, linux.EOPNOTSUPP
+		}
 	}
 	shared := kind != linux.MAP_PRIVATE
 	if flags&linux.MAP_HUGETLB != 0 {
@@ -183,7 +197,7 @@ func (m *MM) Mmap(th platform.Thread, c *vfs.Context, addr, length uint64, prot,
 	if !ok {
 		return 0, linux.ENODEV
 	}
-	hm, err := mappable.Mmap(c, f, int64(off), int64(length), int(prot), shared && f.Writable())
+	hm, err := mappable.Mmap(c, f, int64(off), int64(length), int(prot), shared)
 	if err != nil {
 		return 0, err
 	}
@@ -206,12 +220,23 @@ func (m *MM) Munmap(th platform.Thread, addr, length uint64) error {
 	if length == 0 {
 		return linux.EINVAL
 	}
-	n, err := m.checkRange(addr, length)
-	if err != nil {
+	n := (length + pageMask) &^ pageMask
+	if addr&pageMask != 0 || n < length || n > TaskSize || addr > TaskSize-n {
 		return linux.EINVAL
 	}
-	_, err = th.Call(platform.HostCall{Nr: linux.SYS_MUNMAP, Args: [6]uint64{addr, n}})
-	return err
+	// For the guest there is nothing in the platform's range.
+	lo, hi := m.as.Reserved()
+	if addr >= hi || addr+n <= lo {
+		lo, hi = addr+n, addr+n
+	}
+	for _, r := range [2][2]uint64{{addr, lo}, {hi, addr + n}} {
+		if r[0] < r[1] {
+			if _, err := th.Call(platform.HostCall{Nr: linux.SYS_MUNMAP, Args: [6]uint64{r[0], r[1] - r[0]}}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // Mprotect implements mprotect(2).
@@ -247,6 +272,16 @@ func (m *MM) Mremap(th platform.Thread, old, oldLen, newLen uint64, flags uint32
 		newAddr = 0
 	}
 	return th.Call(platform.HostCall{Nr: linux.SYS_MREMAP, Args: [6]uint64{old, oldLen, newLen, uint64(flags), newAddr}})
+}
+
+// RemapFilePages implements remap_file_pages(2), which only maps other pages of
+// a file that is mapped shared already.
+func (m *MM) RemapFilePages(th platform.Thread, addr, size uint64, prot uint32, pgoff uint64, flags uint32) (uint64, error) {
+	addr &^= pageMask
+	if _, err := m.checkRange(addr, size); err != nil || prot != 0 {
+		return 0, linux.EINVAL
+	}
+	return th.Call(platform.HostCall{Nr: linux.SYS_REMAP_FILE_PAGES, Args: [6]uint64{addr, size, 0, pgoff, uint64(flags)}})
 }
 
 // RangeCall makes a call that takes a range and one more argument: madvise,

@@ -230,7 +230,7 @@ func sysFcntl(t *task.Task, fd, cmd int32, arg uint64) (uint64, error) {
 // largeFile is O_LARGEFILE, which open sets for every 64-bit program, and which
 // descriptors not made by open lack.
 func largeFile(f *vfs.File) uint32 {
-	if f.Name == "" {
+	if f.Name == "" && f.Flags()&linux.O_PATH == 0 {
 		return 0o100000
 	}
 	return 0
@@ -296,6 +296,14 @@ func sysIoctl(t *task.Task, fd int32, cmd uint32, arg uint64) (uint64, error) {
 			setAsync(t, f, fd)
 		}
 		return 0, err
+	}
+	if cmd == linux.FIONREAD && f.Path.Dentry.Type() == linux.S_IFREG { // file_ioctl
+		a, err := f.Ino.Attr()
+		if err != nil {
+			return 0, err
+		}
+		left := int32(a.Size - f.Pos())
+		return 0, usermem.CopyOutObject(t.Mem(), arg, &left)
 	}
 	return f.Ops.Ioctl(t.Ctx(), f, cmd, arg)
 }

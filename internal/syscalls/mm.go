@@ -35,6 +35,10 @@ func sysBrk(t *task.Task, addr uint64) (uint64, error) {
 	return t.MM().Brk(t.Thread(), addr, t.Limit(linux.RLIMIT_DATA).Cur), nil
 }
 
+func sysRemapFilePages(t *task.Task, addr, size uint64, prot uint32, pgoff uint64, flags uint32) (uint64, error) {
+	return t.MM().RemapFilePages(t.Thread(), addr, size, prot, pgoff, flags)
+}
+
 // Advice that asks for more than the caller's own memory.
 const (
 	madvHWPoison    = 100

@@ -1,7 +1,10 @@
 package syscalls
 
 import (
+	"time"
+
 	"sentinel/internal/abi/linux"
+	"sentinel/internal/sock"
 	"sentinel/internal/task"
 	"sentinel/internal/usermem"
 	"sentinel/internal/vfs"
@@ -73,32 +76,27 @@ func (b *buffers) copyOut(src []byte) (int, error) {
 	return n, nil
 }
 
-// rewind undoes the last n bytes of a copyIn that came from the ranges saved.
-func (b *buffers) rewind(saved []usermem.Range, done int) {
-	b.rs = append([]usermem.Range(nil), saved...)
-	for done > 0 && len(b.rs) > 0 {
-		m := int(min(b.rs[0].Len, uint64(done)))
-		b.rs[0].Addr, b.rs[0].Len = b.rs[0].Addr+uint64(m), b.rs[0].Len-uint64(m)
-		done -= m
-		if b.rs[0].Len == 0 {
-			b.rs = b.rs[1:]
-		}
-	}
-}
-
 // retry calls op until it returns something else than EAGAIN, waiting for mask
-// in between unless the description is non-blocking.
+// in between unless the description is non-blocking. A socket's timeout applies.
 func retry(t *task.Task, f *vfs.File, mask waiter.Mask, nonblock bool, op func() (int, error)) (int, error) {
 	n, err := op()
 	if err != linux.EAGAIN || nonblock {
 		return n, err
 	}
-	berr := t.Block(f, mask, func() bool {
+	var deadline time.Time
+	if s, serr := sock.Of(f); serr == nil {
+		if mask&waiter.Writable != 0 {
+			deadline = s.Common().SendDeadline()
+		} else {
+			deadline = s.Common().RecvDeadline()
+		}
+	}
+	berr := t.BlockUntil(f, mask, deadline, func() bool {
 		n, err = op()
 		return err != linux.EAGAIN
 	})
 	if berr != nil {
-		return 0, berr
+		return 0, sockIntr(berr, deadline, linux.EAGAIN)
 	}
 	return n, err
 }
@@ -118,6 +116,11 @@ func read(t *task.Task, f *vfs.File, rs []usermem.Range, off int64, flags uint32
 	nonblock := f.NonBlocking() || flags&rwfNowait != 0
 	c := t.Ctx()
 	b := buffers{t.Mem(), rs}
+	if l, ok := b.mem.(usermem.LastWriter); ok && len(rs) == 1 && total > 0 {
+		if buf := l.OutBuffer(int(min(total, maxChunk))); buf != nil {
+			return readLast(t, f, rs[0].Addr, buf, l, off, nonblock)
+		}
+	}
 	done := uint64(0)
 	for {
 		want := int(min(total-done, maxChunk))
@@ -150,6 +153,27 @@ func read(t *task.Task, f *vfs.File, rs []usermem.Range, off int64, flags uint32
 		}
 	}
 	return done, nil
+}
+
+// readLast is read of one small piece, straight into what goes out with the
+// result.
+func readLast(t *task.Task, f *vfs.File, addr uint64, buf []byte, l usermem.LastWriter, off int64, nonblock bool) (uint64, error) {
+	c := t.Ctx()
+	n, err := retry(t, f, waiter.Readable|waiter.RdHup, nonblock, func() (int, error) {
+		if off != curPos {
+			return f.Pread(c, buf, off)
+		}
+		return f.Read(c, buf)
+	})
+	if err != nil || n == 0 {
+		return 0, err
+	}
+	if !l.CopyOutLast(addr, buf[:n]) {
+		if n, err = t.Mem().CopyOut(addr, buf[:n]); n > 0 {
+			err = nil
+		}
+	}
+	return uint64(n), err
 }
 
 // write writes ranges at off, or at the position of f.

@@ -288,18 +288,20 @@ var table = [...]task.Syscall{
 	linux.SYS_SCHED_GETAFFINITY: {Name: "sched_getaffinity", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
 		return sysSchedGetaffinity(t, int32(a[0]), uint32(a[1]), a[2])
 	}},
-	linux.SYS_SET_THREAD_AREA:  {Name: "set_thread_area", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "set_thread_area", linux.ENOSYS) }},
-	linux.SYS_IO_SETUP:         {Name: "io_setup", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "io_setup", linux.ENOSYS) }},
-	linux.SYS_IO_DESTROY:       {Name: "io_destroy", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "io_destroy", linux.ENOSYS) }},
-	linux.SYS_IO_GETEVENTS:     {Name: "io_getevents", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "io_getevents", linux.ENOSYS) }},
-	linux.SYS_IO_SUBMIT:        {Name: "io_submit", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "io_submit", linux.ENOSYS) }},
-	linux.SYS_IO_CANCEL:        {Name: "io_cancel", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "io_cancel", linux.ENOSYS) }},
-	linux.SYS_GET_THREAD_AREA:  {Name: "get_thread_area", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "get_thread_area", linux.ENOSYS) }},
-	linux.SYS_LOOKUP_DCOOKIE:   {Name: "lookup_dcookie", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "lookup_dcookie", linux.ENOSYS) }},
-	linux.SYS_EPOLL_CREATE:     {Name: "epoll_create", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysEpollCreate(t, int32(a[0])) }},
-	linux.SYS_EPOLL_CTL_OLD:    {Name: "epoll_ctl_old", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "epoll_ctl_old", linux.ENOSYS) }},
-	linux.SYS_EPOLL_WAIT_OLD:   {Name: "epoll_wait_old", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "epoll_wait_old", linux.ENOSYS) }},
-	linux.SYS_REMAP_FILE_PAGES: {Name: "remap_file_pages", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "remap_file_pages", linux.ENOSYS) }},
+	linux.SYS_SET_THREAD_AREA: {Name: "set_thread_area", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "set_thread_area", linux.ENOSYS) }},
+	linux.SYS_IO_SETUP:        {Name: "io_setup", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "io_setup", linux.ENOSYS) }},
+	linux.SYS_IO_DESTROY:      {Name: "io_destroy", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "io_destroy", linux.ENOSYS) }},
+	linux.SYS_IO_GETEVENTS:    {Name: "io_getevents", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "io_getevents", linux.ENOSYS) }},
+	linux.SYS_IO_SUBMIT:       {Name: "io_submit", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "io_submit", linux.ENOSYS) }},
+	linux.SYS_IO_CANCEL:       {Name: "io_cancel", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "io_cancel", linux.ENOSYS) }},
+	linux.SYS_GET_THREAD_AREA: {Name: "get_thread_area", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "get_thread_area", linux.ENOSYS) }},
+	linux.SYS_LOOKUP_DCOOKIE:  {Name: "lookup_dcookie", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "lookup_dcookie", linux.ENOSYS) }},
+	linux.SYS_EPOLL_CREATE:    {Name: "epoll_create", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) { return sysEpollCreate(t, int32(a[0])) }},
+	linux.SYS_EPOLL_CTL_OLD:   {Name: "epoll_ctl_old", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "epoll_ctl_old", linux.ENOSYS) }},
+	linux.SYS_EPOLL_WAIT_OLD:  {Name: "epoll_wait_old", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "epoll_wait_old", linux.ENOSYS) }},
+	linux.SYS_REMAP_FILE_PAGES: {Name: "remap_file_pages", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysRemapFilePages(t, a[0], a[1], uint32(a[2]), a[3], uint32(a[4]))
+	}},
 	linux.SYS_GETDENTS64: {Name: "getdents64", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
 		return sysGetdents64(t, int32(a[0]), a[1], uint32(a[2]))
 	}},

@@ -6,7 +6,8 @@ import (
 	"sentinel/internal/abi/linux"
 )
 
-// Read reads at the position and moves it; streams have none. It returns
+// Read reads at the position and moves it; streams have none. As in
+// rw_verify_area, no transfer may end past the largest position. It returns
 // linux.EAGAIN where it would have to wait, as Write does.
 func (f *File) Read(c *Context, dst []byte) (int, error) {
 	if !f.Readable() {
@@ -17,6 +18,9 @@ func (f *File) Read(c *Context, dst []byte) (int, error) {
 	}
 	f.posMu.Lock()
 	defer f.posMu.Unlock()
+	if f.pos > math.MaxInt64-int64(len(dst)) {
+		return 0, linux.EINVAL
+	}
 	n, err := f.Ops.Read(c, f, dst, f.pos)
 	f.pos += int64(n)
 	return f.accessed(n, err)
@@ -24,7 +28,7 @@ func (f *File) Read(c *Context, dst []byte) (int, error) {
 
 // Pread reads at off.
 func (f *File) Pread(c *Context, dst []byte, off int64) (int, error) {
-	if off < 0 {
+	if off < 0 || off > math.MaxInt64-int64(len(dst)) {
 		return 0, linux.EINVAL
 	}
 	if _, ok := f.Ops.(Seekable); !ok {
@@ -47,6 +51,9 @@ func (f *File) Write(c *Context, src []byte) (int, error) {
 	f.posMu.Lock()
 	defer f.posMu.Unlock()
 	off := f.pos
+	if off > math.MaxInt64-int64(len(src)) {
+		return 0, linux.EINVAL
+	}
 	if f.Flags()&linux.O_APPEND != 0 {
 		off = Append
 	}
@@ -64,7 +71,7 @@ func (f *File) Write(c *Context, src []byte) (int, error) {
 // Pwrite writes at off, or at the end with O_APPEND, as Linux does against
 // POSIX.
 func (f *File) Pwrite(c *Context, src []byte, off int64) (int, error) {
-	if off < 0 {
+	if off < 0 || off > math.MaxInt64-int64(len(src)) {
 		return 0, linux.EINVAL
 	}
 	if _, ok := f.Ops.(Seekable); !ok {

@@ -164,10 +164,14 @@ func (d *Dir) Open(c *vfs.Context, _ *vfs.Dentry, _ uint32) (vfs.FileOps, error)
 	return &dirFile{d: d}, nil
 }
 
-// The tree cannot be changed by the guest. EPERM is what procfs and sysfs say.
+// The tree cannot be changed by the guest. EPERM is what procfs and sysfs say;
+// but a lookup of procfs never gives a negative dentry to create something at.
 
 // Create implements vfs.DirInode.
 func (d *Dir) Create(*vfs.Context, string, *vfs.NewInode) (vfs.Inode, error) {
+	if d.fs.Name() == "proc" {
+		return nil, linux.ENOENT
+	}
 	return nil, linux.EPERM
 }
 

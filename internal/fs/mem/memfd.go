@@ -2,6 +2,7 @@ package mem
 
 import (
 	"sentinel/internal/abi/linux"
+	"sentinel/internal/host"
 	"sentinel/internal/vfs"
 )
 
@@ -58,8 +59,8 @@ func (m *memfd) Seals() (uint32, error) {
 }
 
 // AddSeals adds seals (F_ADD_SEALS, memfd_add_seals in mm/memfd.c). A file that
-// was ever mapped shared and writable cannot be sealed against writing, since
-// nobody here knows whether it still is.
+// was ever mapped shared and writable is sealed against writing on the host,
+// which alone knows whether it still is.
 func (m *memfd) AddSeals(f *vfs.File, seals uint32) error {
 	if seals&^sealAll != 0 {
 		return linux.EINVAL
@@ -74,7 +75,9 @@ func (m *memfd) AddSeals(f *vfs.File, seals uint32) error {
 		return linux.EPERM
 	}
 	if seals&sealWrite != 0 && r.seals&sealWrite == 0 && r.c.shared {
-		return linux.EBUSY
+		if err := host.SealWrite(r.c.fd); err != nil {
+			return hostErr(err)
+		}
 	}
 	if seals&sealExec != 0 && r.attr.Mode&0o111 != 0 {
 		seals |= sealShrink | sealGrow | sealWrite | sealFutureWrite
