@@ -109,6 +109,9 @@ type CloneArgs struct {
 // to its OS thread from the first call that touches the host thread on.
 type Thread interface {
 	AddressSpace() AddressSpace
+	// Memory is the address space as the thread's own goroutine best reaches
+	// it during a call: some of it may have come with the call.
+	Memory() usermem.Memory
 	// Attach makes the calling OS thread the one that runs the thread. It is
 	// the first call after Clone.
 	Attach() error

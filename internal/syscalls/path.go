@@ -175,8 +175,8 @@ func sysReadlinkat(t *task.Task, dirfd int32, addr, buf uint64, size int32) (uin
 	if err != nil {
 		return 0, err
 	}
-	n, err := t.Mem().CopyOut(buf, []byte(s[:min(len(s), int(size))]))
-	return uint64(n), err
+	b := []byte(s[:min(len(s), int(size))])
+	return uint64(len(b)), usermem.CopyOutLast(t.Mem(), buf, b)
 }
 
 func sysUmask(t *task.Task, mask uint32) (uint64, error) {
@@ -191,8 +191,8 @@ func sysGetcwd(t *task.Task, buf, size uint64) (uint64, error) {
 	if uint64(len(s)) >= size {
 		return 0, linux.ERANGE
 	}
-	n, err := t.Mem().CopyOut(buf, append([]byte(s), 0))
-	return uint64(n), err
+	b := append([]byte(s), 0)
+	return uint64(len(b)), usermem.CopyOutLast(t.Mem(), buf, b)
 }
 
 func sysChdir(t *task.Task, addr uint64) (uint64, error) {

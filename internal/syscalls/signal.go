@@ -31,7 +31,7 @@ func sysRtSigaction(t *task.Task, sig int32, act, old, size uint64) (uint64, err
 		return 0, err
 	}
 	a := sigaction{o.Handler, o.Flags, o.Restorer, uint64(o.Mask)}
-	return 0, usermem.CopyOutObject(t.Mem(), old, &a)
+	return 0, usermem.CopyOutObjectLast(t.Mem(), old, &a)
 }
 
 func sysRtSigprocmask(t *task.Task, how int32, set, old, size uint64) (uint64, error) {
@@ -57,7 +57,7 @@ func sysRtSigprocmask(t *task.Task, how int32, set, old, size uint64) (uint64, e
 	}
 	if old != 0 {
 		v := uint64(cur)
-		return 0, usermem.CopyOutObject(t.Mem(), old, &v)
+		return 0, usermem.CopyOutObjectLast(t.Mem(), old, &v)
 	}
 	return 0, nil
 }
@@ -217,7 +217,7 @@ func sysSigaltstack(t *task.Task, ss, old uint64) (uint64, error) {
 		return 0, err
 	}
 	s := stackT{SP: o.Addr, Flags: o.Flags, Size: o.Size}
-	return 0, usermem.CopyOutObject(t.Mem(), old, &s)
+	return 0, usermem.CopyOutObjectLast(t.Mem(), old, &s)
 }
 
 func sysRestartSyscall(t *task.Task) (uint64, error) { return t.RestartCall() }

@@ -28,7 +28,7 @@ func copyOutStat(t *task.Task, addr uint64, a *vfs.Attr) error {
 		Blksize: int64(a.Blksize), Blocks: a.Blocks,
 		Atime: linux.Timespec(a.Atime), Mtime: linux.Timespec(a.Mtime), Ctime: linux.Timespec(a.Ctime),
 	}
-	return usermem.CopyOutObject(t.Mem(), addr, &s)
+	return usermem.CopyOutObjectLast(t.Mem(), addr, &s)
 }
 
 func sysStat(t *task.Task, path, buf uint64) (uint64, error) {
@@ -95,7 +95,7 @@ func sysStatx(t *task.Task, dirfd int32, path uint64, flags, mask uint32, buf ui
 			s.Attributes |= linux.STATX_ATTR_MOUNT_ROOT
 		}
 	}
-	return 0, usermem.CopyOutObject(t.Mem(), buf, &s)
+	return 0, usermem.CopyOutObjectLast(t.Mem(), buf, &s)
 }
 
 // statfsT is struct statfs.
@@ -184,8 +184,7 @@ func getdents(t *task.Task, fd int32, addr uint64, count uint32, large bool) (ui
 	if len(buf) == 0 && full {
 		return 0, linux.EINVAL
 	}
-	_, err = t.Mem().CopyOut(addr, buf)
-	return uint64(len(buf)), err
+	return uint64(len(buf)), usermem.CopyOutLast(t.Mem(), addr, buf)
 }
 
 func le64(b []byte, v uint64) {

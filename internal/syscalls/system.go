@@ -25,7 +25,7 @@ func sysUname(t *task.Task, buf uint64) (uint64, error) {
 	copy(u.Version[:64], version)
 	copy(u.Machine[:64], machine)
 	copy(u.Domainname[:64], domain)
-	return 0, usermem.CopyOutObject(t.Mem(), buf, &u)
+	return 0, usermem.CopyOutObjectLast(t.Mem(), buf, &u)
 }
 
 // setName reads the argument of sethostname(2).
@@ -156,7 +156,7 @@ func sysPrlimit64(t *task.Task, pid int32, res uint32, new, old uint64) (uint64,
 		g.SetLimit(int(res), l)
 	}
 	if old != 0 {
-		return 0, usermem.CopyOutObject(t.Mem(), old, &cur)
+		return 0, usermem.CopyOutObjectLast(t.Mem(), old, &cur)
 	}
 	return 0, nil
 }

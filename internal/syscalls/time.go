@@ -70,7 +70,7 @@ func sysClockGettime(t *task.Task, clock int32, tp uint64) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return 0, usermem.CopyOutObject(t.Mem(), tp, &ts)
+	return 0, usermem.CopyOutObjectLast(t.Mem(), tp, &ts)
 }
 
 func sysClockGetres(t *task.Task, clock int32, res uint64) (uint64, error) {

@@ -26,6 +26,7 @@ type Task struct {
 
 	// Owned by the task's goroutine.
 	th       platform.Thread
+	mem      usermem.Memory // of th
 	ctx      vfs.Context
 	buf      []byte
 	sysNr    uint64 // of the call in progress
@@ -55,7 +56,6 @@ type Task struct {
 	exitCode   WaitStatus
 	comm       string
 	robustList uint64
-	robustLen  uint64
 	vforkDone  chan struct{} // closed at exec or exit of a vfork child
 	pdeathsig  int
 	start      time.Time
@@ -66,8 +66,7 @@ type Task struct {
 	affinity   []byte
 
 	// Owned by the goroutine; read by it alone.
-	altStack  altStack
-	rseqState struct{ addr, len uint64 }
+	altStack altStack
 
 	timerSlack  atomic.Uint64
 	dumpable    atomic.Int32
@@ -83,8 +82,6 @@ type altStack struct {
 type ThreadGroup struct {
 	k   *Kernel
 	pid int32
-
-	execMu sync.Mutex
 
 	// Guarded by Kernel.mu.
 	leader              *Task
@@ -107,7 +104,6 @@ type ThreadGroup struct {
 	contReport          bool
 	stopCond            *sync.Cond
 	subreaper           bool
-	hasSubreaper        bool
 	didExec             bool
 	limits              Limits
 	times               cpuTimes     // of tasks that are gone
@@ -139,12 +135,12 @@ func (t *Task) ThreadGroup() *ThreadGroup { return t.tg }
 // MM returns the memory map; nil once the task has exited.
 func (t *Task) MM() *mm.MM { return t.mm.Load() }
 
-// Mem returns the task's memory.
+// Mem returns the task's memory, for its own goroutine during a call.
 func (t *Task) Mem() usermem.Memory {
-	if m := t.mm.Load(); m != nil {
-		return m.AddressSpace()
+	if t.mm.Load() == nil || t.th == nil {
+		return noMemory{}
 	}
-	return noMemory{}
+	return t.mem
 }
 
 // Thread returns the platform's thread. Only the task's goroutine may use it.
@@ -170,6 +166,9 @@ func (t *Task) Ctx() *vfs.Context { return &t.ctx }
 
 // refreshCtx brings the context up to date after clone, exec and unshare.
 func (t *Task) refreshCtx() {
+	if t.th != nil {
+		t.mem = t.th.Memory()
+	}
 	t.ctx = vfs.Context{Cred: t.Cred(), Mem: t.Mem(), FS: t.FS(), FDs: t.FDs(), Caller: t}
 }
 

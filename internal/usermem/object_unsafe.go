@@ -18,6 +18,11 @@ func CopyOutObject[T any](m Memory, addr uint64, v *T) error {
 	return err
 }
 
+// CopyOutObjectLast is CopyOutObject by CopyOutLast.
+func CopyOutObjectLast[T any](m Memory, addr uint64, v *T) error {
+	return CopyOutLast(m, addr, AsBytes(v))
+}
+
 // CopyInSlice fills vs from an array of T at addr.
 func CopyInSlice[T any](m Memory, addr uint64, vs []T) error {
 	if len(vs) == 0 {

@@ -15,6 +15,33 @@ type Memory interface {
 	CopyOut(addr uint64, src []byte) (int, error)
 }
 
+// StringReader is a Memory that may have a string at hand.
+type StringReader interface {
+	// ReadString returns the string at addr, of less than max bytes, if it is.
+	ReadString(addr uint64, max int) (string, bool)
+}
+
+// LastWriter is a Memory that can pass data on together with the result of the
+// call in progress.
+type LastWriter interface {
+	// CopyOutLast takes src for addr, unless it cannot. If the guest has no
+	// memory there, the call's result becomes EFAULT.
+	CopyOutLast(addr uint64, src []byte) bool
+	// OutBuffer returns n bytes that CopyOutLast takes without copying, or
+	// nil. The guest can see and change them at any time.
+	OutBuffer(n int) []byte
+}
+
+// CopyOutLast is CopyOut for what a handler does last: its result does not
+// depend on it except for EFAULT.
+func CopyOutLast(m Memory, addr uint64, src []byte) error {
+	if l, ok := m.(LastWriter); ok && l.CopyOutLast(addr, src) {
+		return nil
+	}
+	_, err := m.CopyOut(addr, src)
+	return err
+}
+
 // PageSize is the guest's page size in bytes.
 const PageSize = 4096
 
@@ -25,6 +52,11 @@ const MaxRW = 0x7ffff000
 // CopyInString reads a NUL-terminated string of at most max bytes, the NUL
 // included. A longer one is ENAMETOOLONG.
 func CopyInString(m Memory, addr uint64, max int) (string, error) {
+	if r, ok := m.(StringReader); ok {
+		if s, ok := r.ReadString(addr, max); ok {
+			return s, nil
+		}
+	}
 	var small [256]byte
 	buf := small[:0]
 	for len(buf) < max {

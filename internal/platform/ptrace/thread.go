@@ -12,6 +12,7 @@ import (
 	"sentinel/internal/platform"
 	"sentinel/internal/platform/guestmem"
 	"sentinel/internal/platform/stub"
+	"sentinel/internal/usermem"
 )
 
 // interruptSignal makes a guest thread stop. Untraced threads, which are about
@@ -51,6 +52,9 @@ type thread struct {
 
 // AddressSpace implements platform.Thread.
 func (t *thread) AddressSpace() platform.AddressSpace { return t.as }
+
+// Memory implements platform.Thread.
+func (t *thread) Memory() usermem.Memory { return t.as }
 
 // HostTID implements platform.Thread.
 func (t *thread) HostTID() int { return t.tid }

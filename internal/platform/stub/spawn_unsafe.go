@@ -11,7 +11,7 @@ type spawnArgs struct {
 	empty        uintptr // ""
 	argv         uintptr
 	allSignals   uint64
-	oldMask      uint64
+	_            uint64
 	mem          int64 // 48
 	traced       int64 // 56
 }

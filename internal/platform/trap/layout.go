@@ -13,6 +13,8 @@ const (
 	stackSize  = 0xe000
 	offBuf     = 0x10000
 	bufSize    = 0x10000
+	offOut     = offBuf + bufSize/2
+	outSize    = bufSize / 2
 	maxOrders  = 0x1000 / orderSize
 	orderSize  = 64
 
@@ -71,6 +73,9 @@ type control struct {
 	StackFlags uint32
 	_          uint32
 	StackSize  uint64
+
+	InAddr, InLen   uint64
+	OutAddr, OutLen uint64
 }
 
 // order is struct order.

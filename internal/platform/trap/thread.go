@@ -34,6 +34,10 @@ type thread struct {
 	fpOff     int    // of the extended state in the slot, 0 if not known
 	fpLen     int
 	sc        platform.SyscallArgs
+	inAddr    uint64 // of the data that came with the call
+	inLen     uint64
+	outLen    uint64 // of the data that goes with its result
+	outAddr   uint64
 	fpInit    []byte // extended state for a clone's first run
 	spinFails int    // in a row: nothing came while spinning
 	sameCPU   int
@@ -119,11 +123,25 @@ func (t *thread) give(op uint32) {
 	}
 }
 
+// flush writes what waits to go out with the result, since something else comes
+// first.
+func (t *thread) flush() {
+	if t.outLen > 0 {
+		n := t.outLen
+		t.outLen = 0
+		if _, err := t.as.CopyOut(t.outAddr, t.slot[offOut:offOut+n]); err != nil {
+			t.SetReturn(^uint64(0) - 13) // -EFAULT
+		}
+	}
+}
+
 // perform has the stub carry out an operation and returns its result.
 func (t *thread) perform(op uint32) (uint64, error) {
 	if t.dead.Load() {
 		return 0, linux.ESRCH
 	}
+	t.flush()
+	t.inLen = 0
 	t.give(op)
 	if t.await() != evDone {
 		t.lost()
@@ -207,6 +225,10 @@ func (t *thread) Run() platform.Event {
 		return platform.Event{Kind: platform.Interrupted}
 	}
 	c := t.c
+	if t.regsValid || !t.retSet {
+		t.flush()
+	}
+	t.inLen = 0
 	switch {
 	case t.regsValid:
 		w := wordsOf(t.slot[t.frame+ucMC:])
@@ -214,6 +236,8 @@ func (t *thread) Run() platform.Event {
 		t.give(opResume)
 	case t.retSet:
 		c.Ret = t.ret
+		c.OutAddr, c.OutLen = t.outAddr, t.outLen
+		t.outLen = 0
 		t.give(opReturn)
 	default:
 		t.give(opResume)
@@ -222,6 +246,9 @@ func (t *thread) Run() platform.Event {
 	case evSyscall:
 		t.sc.Nr = uint64(uint32(c.Nr))
 		t.sc.Args = c.Args
+		if n := c.InLen; n <= bufSize/2 {
+			t.inAddr, t.inLen = c.InAddr, n
+		}
 		t.sc.Foreign = c.Arch != archX86_64 || t.sc.Nr&(1<<30) != 0
 		return platform.Event{Kind: platform.Syscall}
 	case evFault:

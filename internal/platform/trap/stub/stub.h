@@ -73,7 +73,13 @@ struct cb {
 	volatile u32 pid, tid, uid, euid, gid, egid;
 	volatile u32 ppid, pad0;
 	volatile u64 child_slot;	/* for a fork, in the new region */
-	/* struct for sigaltstack, filled by the supervisor: 256 */
+	/* struct for sigaltstack, filled by the supervisor */
 	u64 pad1;
+	/* 256 */
 	u64 ss_sp; u32 ss_flags, ss_pad; u64 ss_size;
+	/* 280: data that goes with the call, and comes with its result */
+	volatile u64 in_addr, in_len;	/* in the buffer's first half */
+	volatile u64 out_addr, out_len;	/* in its second half */
 };
+#define OFF_OUT (OFF_BUF + BUF_SIZE / 2)
+#define IN_MAX (BUF_SIZE / 2)

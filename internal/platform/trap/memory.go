@@ -1,0 +1,78 @@
+package trap
+
+import (
+	"bytes"
+
+	"sentinel/internal/usermem"
+)
+
+// Memory implements platform.Thread: the address space, with a view of what has
+// come in the thread's buffer with the call, and room for what goes out with its
+// result.
+func (t *thread) Memory() usermem.Memory { return threadMemory{t} }
+
+type threadMemory struct{ t *thread }
+
+// window returns the n bytes at addr if they came with the call.
+func (m threadMemory) window(addr uint64, n int) []byte {
+	t := m.t
+	off := addr - t.inAddr
+	if t.inLen == 0 || off >= t.inLen || uint64(n) > t.inLen-off {
+		return nil
+	}
+	return t.slot[offBuf+off : offBuf+off+uint64(n)]
+}
+
+// CopyIn implements usermem.Memory.
+func (m threadMemory) CopyIn(addr uint64, dst []byte) (int, error) {
+	if w := m.window(addr, len(dst)); w != nil {
+		return copy(dst, w), nil
+	}
+	return m.t.as.CopyIn(addr, dst)
+}
+
+// CopyOut implements usermem.Memory.
+func (m threadMemory) CopyOut(addr uint64, src []byte) (int, error) {
+	return m.t.as.CopyOut(addr, src)
+}
+
+// ReadString implements usermem.StringReader.
+func (m threadMemory) ReadString(addr uint64, max int) (string, bool) {
+	t := m.t
+	off := addr - t.inAddr
+	if t.inLen == 0 || off >= t.inLen {
+		return "", false
+	}
+	w := t.slot[offBuf+off : offBuf+t.inLen]
+	// The guest may change it under our eyes: the copy is what counts.
+	i := bytes.IndexByte(w[:min(len(w), max)], 0)
+	if i < 0 {
+		return "", false
+	}
+	s := string(w[:i])
+	if j := bytes.IndexByte([]byte(s), 0); j >= 0 {
+		s = s[:j]
+	}
+	return s, true
+}
+
+// CopyOutLast implements usermem.LastWriter.
+func (m threadMemory) CopyOutLast(addr uint64, src []byte) bool {
+	t := m.t
+	if len(src) > outSize || t.outLen > 0 || len(src) == 0 {
+		return false
+	}
+	if &src[0] != &t.slot[offOut] {
+		copy(t.slot[offOut:], src)
+	}
+	t.outAddr, t.outLen = addr, uint64(len(src))
+	return true
+}
+
+// OutBuffer implements usermem.LastWriter.
+func (m threadMemory) OutBuffer(n int) []byte {
+	if n > outSize || m.t.outLen > 0 {
+		return nil
+	}
+	return m.t.slot[offOut : offOut+n : offOut+n]
+}
