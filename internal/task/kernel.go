@@ -6,7 +6,6 @@
 //
 // Locks, outermost first:
 //
-//	ThreadGroup.execMu   one exec or thread creation at a time
 //	Kernel.mu            the tree of tasks, signals, sessions
 //	  waiter queues      (leaves)
 package task
@@ -24,7 +23,6 @@ import (
 	"sentinel/internal/sock"
 	"sentinel/internal/tty"
 	"sentinel/internal/vfs"
-	"sentinel/internal/waiter"
 )
 
 // Handler handles one system call.
@@ -83,7 +81,6 @@ type Kernel struct {
 	sessions map[int32]*session
 	lastPID  int32
 	init     *ThreadGroup
-	waiters  waiter.Queue // of childless waits; notified at each change of state
 
 	uts    utsName
 	names  *mm.Names

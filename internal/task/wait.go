@@ -31,25 +31,21 @@ type cpuTimes = CPUTimes
 // Wait implements wait4(2) and waitid(2). Without a match under WNOHANG the
 // result has PID 0.
 func (t *Task) Wait(w WaitFor) (Waited, error) {
-	for {
-		got, err := t.waitOnce(&w)
-		if err != linux.EAGAIN {
-			return got, err
-		}
-		if w.Options&linux.WNOHANG != 0 {
-			return Waited{}, nil
-		}
-		var again Waited
-		var final error
-		err = t.Block(childWaitable{t.tg}, notifyIn, func() bool {
-			again, final = t.waitOnce(&w)
-			return final != linux.EAGAIN
-		})
-		if err != nil {
-			return Waited{}, err
-		}
-		return again, final
+	got, err := t.waitOnce(&w)
+	if err != linux.EAGAIN {
+		return got, err
 	}
+	if w.Options&linux.WNOHANG != 0 {
+		return Waited{}, nil
+	}
+	interrupted := t.Block(childWaitable{t.tg}, notifyIn, func() bool {
+		got, err = t.waitOnce(&w)
+		return err != linux.EAGAIN
+	})
+	if interrupted != nil {
+		return Waited{}, interrupted
+	}
+	return got, err
 }
 
 // waitOnce returns EAGAIN if there are children that may match later.

@@ -1,3 +1,6 @@
+// Package vfs is the part of the kernel that all file systems share: dentries,
+// path walks, mounts, permission checks, open files, descriptors, locks and
+// inotify. A file system only implements inodes; it need not check who asks.
 package vfs
 
 import (

@@ -74,16 +74,17 @@ func (p *FS) memTotal() uint64 {
 func (p *FS) memUsed() (anon, other uint64) {
 	seen := make(map[any]bool)
 	for _, g := range p.k.ThreadGroups() {
-		for _, t := range g.Tasks() {
-			m := t.MM()
-			if m == nil || seen[m] {
-				break
-			}
-			seen[m] = true
-			_, rss, shared := m.RSS()
-			anon += rss - min(shared, rss)
-			break
+		tasks := g.Tasks()
+		if len(tasks) == 0 {
+			continue
 		}
+		m := tasks[0].MM()
+		if m == nil || seen[m] {
+			continue
+		}
+		seen[m] = true
+		_, rss, shared := m.RSS()
+		anon += rss - min(shared, rss)
 	}
 	if p.o.MemUsed != nil {
 		other = p.o.MemUsed()

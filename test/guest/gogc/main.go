@@ -11,7 +11,7 @@ import (
 
 type node struct {
 	left, right *node
-	pad         [4]uint64
+	_           [4]uint64
 }
 
 func tree(depth int) *node {
