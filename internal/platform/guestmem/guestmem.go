@@ -15,18 +15,23 @@ import (
 // Space is the memory that some host threads share. It implements
 // usermem.Memory.
 type Space struct {
-	tid atomic.Int64 // of a live member, through which memory is reached
+	via atomic.Pointer[member] // a live member, through which memory is reached
 
 	mu      sync.Mutex
-	members []int
+	members []*member
 	slots   []bool
 }
+
+// member is a host thread. Its id is safe from reuse if it leads a process or is
+// traced, since then it stays until it is waited for; otherwise pid is that of
+// its process, to ask for.
+type member struct{ tid, pid int }
 
 // Join adds a host thread and returns the lowest free slot number.
 func (s *Space) Join(tid int) (slot int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.addLocked(tid)
+	s.addLocked(tid, 0)
 	return s.reserveLocked()
 }
 
@@ -55,16 +60,36 @@ func (s *Space) Free(slot int) {
 	s.mu.Unlock()
 }
 
-// AddMember adds a host thread.
-func (s *Space) AddMember(tid int) {
+// AddMember adds a host thread that leads a process or is traced.
+func (s *Space) AddMember(tid int) { s.AddThread(tid, 0) }
+
+// AddThread adds a host thread of process pid that may end unseen.
+func (s *Space) AddThread(tid, pid int) {
 	s.mu.Lock()
-	s.addLocked(tid)
+	s.addLocked(tid, pid)
 	s.mu.Unlock()
 }
 
-func (s *Space) addLocked(tid int) {
-	s.members = append(s.members, tid)
-	s.tid.Store(int64(s.members[0]))
+func (s *Space) addLocked(tid, pid int) {
+	s.members = append(s.members, &member{tid, pid})
+	s.via.Store(s.members[0])
+}
+
+// Gone takes away a host thread that has ended, but not its slot: memory is not
+// reached by its id any more.
+func (s *Space) Gone(tid int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.goneLocked(tid)
+}
+
+func (s *Space) goneLocked(tid int) {
+	s.members = slices.DeleteFunc(s.members, func(m *member) bool { return m.tid == tid })
+	if len(s.members) > 0 {
+		s.via.Store(s.members[0])
+	} else {
+		s.via.Store(nil)
+	}
 }
 
 // Leave takes a host thread and its slot away, and reports whether it was the
@@ -72,21 +97,43 @@ func (s *Space) addLocked(tid int) {
 func (s *Space) Leave(tid, slot int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.members = slices.DeleteFunc(s.members, func(x int) bool { return x == tid })
+	s.goneLocked(tid)
 	s.slots[slot] = false
-	if len(s.members) > 0 {
-		s.tid.Store(int64(s.members[0]))
-	}
-	return len(s.members) == 0
+	return !slices.Contains(s.slots, true)
+}
+
+// Members returns the number of host threads that have the memory.
+func (s *Space) Members() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.members)
 }
 
 // HostPID returns a host thread that has the memory.
-func (s *Space) HostPID() int { return int(s.tid.Load()) }
+func (s *Space) HostPID() int { return s.reach() }
+
+// reach returns a host thread that has the memory, 0 if all are gone.
+func (s *Space) reach() int {
+	for {
+		m := s.via.Load()
+		if m == nil {
+			return 0
+		}
+		if m.pid == 0 || unix.Tgkill(m.pid, m.tid, 0) == nil {
+			return m.tid
+		}
+		s.Gone(m.tid)
+	}
+}
 
 func (s *Space) copy(nr uintptr, addr uint64, b []byte) (int, error) {
 	done := 0
 	for done < len(b) {
-		n, e := Copy(nr, int(s.tid.Load()), addr+uint64(done), b[done:])
+		tid := s.reach()
+		if tid == 0 {
+			return done, linux.EFAULT
+		}
+		n, e := Copy(nr, tid, addr+uint64(done), b[done:])
 		if e != 0 || n == 0 {
 			return done, linux.EFAULT
 		}

@@ -61,7 +61,7 @@ func (p *Platform) SpawnFD() int { return p.image.FD() }
 
 // NewProcess implements platform.Platform.
 func (p *Platform) NewProcess() (platform.Thread, error) {
-	pid, err := p.image.Spawn(p.channel.Guest(), -1, true)
+	pid, err := p.image.Spawn(p.channel.Guest(), -1, -1, true)
 	if err != nil {
 		return nil, fmt.Errorf("start a guest process: %w", err)
 	}

@@ -66,6 +66,14 @@ nomem:
 	MOVL $4, DX            // CLOSE_RANGE_CLOEXEC
 	MOVL $436, AX          // close_range
 	SYSCALL
+	MOVQ 64(R12), DI
+	TESTQ DI, DI
+	JLT  noleash
+	MOVL $2, SI            // F_SETFD, not close-on-exec
+	XORL DX, DX
+	MOVL $72, AX           // fcntl
+	SYSCALL
+noleash:
 	MOVQ 0(R12), DI
 	MOVQ 16(R12), SI
 	MOVQ 24(R12), DX

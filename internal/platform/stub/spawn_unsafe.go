@@ -14,11 +14,12 @@ type spawnArgs struct {
 	_            uint64
 	mem          int64 // 48
 	traced       int64 // 56
+	leash        int64 // 64
 }
 
 // spawn makes a vfork child that executes the image. It goes around package
 // syscall's fork, which costs more than twice as much.
-func spawn(execFD, sock, mem int, traced bool) int {
+func spawn(execFD, sock, mem, leash int, traced bool) int {
 	// SAFETY: the child shares memory until it executes, during which time
 	// this thread sleeps; the arrays live on this frame and are only read.
 	// The child makes system calls from assembly and touches nothing else.
@@ -27,7 +28,7 @@ func spawn(execFD, sock, mem int, traced bool) int {
 	argv := [2]uintptr{uintptr(unsafe.Pointer(&name[0])), 0}
 	a := spawnArgs{
 		execFD: int64(execFD), sock: int64(sock), empty: uintptr(unsafe.Pointer(&empty[0])),
-		argv: uintptr(unsafe.Pointer(&argv[0])), allSignals: ^uint64(0), mem: int64(mem),
+		argv: uintptr(unsafe.Pointer(&argv[0])), allSignals: ^uint64(0), mem: int64(mem), leash: int64(leash),
 	}
 	if traced {
 		a.traced = 1

@@ -81,11 +81,12 @@ func (im *Image) FD() int { return im.fd }
 func (im *Image) Close() { unix.Close(im.fd) }
 
 // Spawn starts a process from the image. Its descriptors are sock as 0 and, if
-// it is not negative, mem as 1. With traced, the calling OS thread, which must
+// it is not negative, mem as 1; leash, if it is not negative, stays open under
+// its number. With traced, the calling OS thread, which must
 // be locked, is its tracer, and the process stops at its first instruction by
 // the SIGTRAP of exec.
-func (im *Image) Spawn(sock, mem int, traced bool) (int, error) {
-	pid := spawn(im.fd, sock, mem, traced)
+func (im *Image) Spawn(sock, mem, leash int, traced bool) (int, error) {
+	pid := spawn(im.fd, sock, mem, leash, traced)
 	if pid < 0 {
 		return 0, linux.Errno(-pid)
 	}

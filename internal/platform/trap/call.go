@@ -5,6 +5,7 @@ import (
 
 	"sentinel/internal/abi/linux"
 	"sentinel/internal/platform"
+	"sentinel/internal/platform/stub"
 )
 
 // Call implements platform.Thread.
@@ -36,8 +37,8 @@ func (t *thread) orders(calls []platform.HostCall) (uint64, error) {
 	if !files {
 		return t.perform(opOrders)
 	}
-	t.proc.fdMu.Lock()
-	defer t.proc.fdMu.Unlock()
+	t.proc.ch.mu.Lock()
+	defer t.proc.ch.mu.Unlock()
 	for i := range calls {
 		if calls[i].HasFile {
 			if err := t.proc.ch.Send(calls[i].File); err != nil {
@@ -94,8 +95,8 @@ func (t *thread) Clone(a platform.CloneArgs) (platform.Thread, error) {
 	c := &thread{p: t.p, as: t.as, proc: t.proc, fresh: true}
 	o := order{Args: [6]uint64{flags, a.ClearTID}}
 	own := !a.SameProcess && !a.SameMemory
-	t.proc.fdMu.Lock()
-	defer t.proc.fdMu.Unlock()
+	t.proc.ch.mu.Lock()
+	defer t.proc.ch.mu.Unlock()
 	if own {
 		if err := c.newMemory(t); err != nil {
 			return nil, err
@@ -115,13 +116,15 @@ func (t *thread) Clone(a platform.CloneArgs) (platform.Thread, error) {
 			c.as.r.release()
 		} else {
 			t.as.Free(c.n)
+			if !a.SameProcess {
+				c.proc.ch.users.Add(-1) // t has it still
+			}
 		}
 		return nil, err
 	}
 	if !a.SameProcess && a.SameMemory {
 		// It shares the channel with its parent, as it does the memory.
-		c.proc = &process{threads: map[int]*thread{}, ch: t.proc.ch, chN: t.proc.chN}
-		c.proc.chN.Add(1)
+		c.proc = newProcess(t.proc.ch, t.proc.family)
 	}
 	c.slot = t.p.initSlot(c.as.r, c.n)
 	c.c = controlOf(c.slot)
@@ -140,25 +143,16 @@ func (t *thread) Clone(a platform.CloneArgs) (platform.Thread, error) {
 	}
 	c.tid = int(tid)
 	// The guest may have given any number.
-	if !t.p.isOurs(c, a.SameProcess) {
-		t.lost()
-		return undo(linux.ESRCH)
+	if a.SameProcess {
+		if !c.proc.addThread(c) {
+			t.lost()
+			return undo(linux.ESRCH)
+		}
+	} else if !t.p.adopt(c) {
+		return undo(linux.EAGAIN)
 	}
 	if own {
 		c.as.r.closeFD()
-	}
-	c.as.AddMember(c.tid)
-	if !a.SameProcess {
-		c.proc.pid = c.tid
-	}
-	c.proc.mu.Lock()
-	c.proc.threads[c.tid] = c
-	if c.proc.dead {
-		c.wakeDead()
-	}
-	c.proc.mu.Unlock()
-	if !a.SameProcess {
-		t.p.watch(c.proc)
 	}
 	return c, nil
 }
@@ -170,7 +164,7 @@ func (c *thread) newMemory(parent *thread) error {
 	if err != nil {
 		return linux.ENOMEM
 	}
-	ch, err := newChannel()
+	ch, err := stub.NewChannel()
 	if err != nil {
 		r.release()
 		return linux.ENOMEM
@@ -181,8 +175,9 @@ func (c *thread) newMemory(parent *thread) error {
 		return linux.ENOMEM
 	}
 	c.as = &space{r: r, auxv: parent.as.auxv}
+	c.as.fork(&parent.as.sites)
 	c.n = c.as.Reserve()
-	c.proc = newProcess(ch)
+	c.proc = newProcess(&channel{Channel: ch}, parent.proc.family)
 	return nil
 }
 

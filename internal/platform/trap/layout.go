@@ -13,8 +13,13 @@ const (
 	stackSize  = 0xe000
 	offBuf     = 0x10000
 	bufSize    = 0x10000
-	offOut     = offBuf + bufSize/2
-	outSize    = bufSize / 2
+	inSize     = 0x6000
+	offOut     = offBuf + inSize
+	outSize    = 0x6000
+	offUC      = 0x400
+	offSelf    = 0xff8
+	offFP      = 0x1c000
+	fpRoom     = slotSize - offFP
 	maxOrders  = 0x1000 / orderSize
 	orderSize  = 64
 
@@ -35,6 +40,7 @@ const (
 	opClone     = 5
 	opExit      = 6
 	opCAS       = 7
+	opSaveFP    = 8
 )
 
 // control is struct cb: the control block of a thread. Everything in it can be
@@ -76,6 +82,10 @@ type control struct {
 
 	InAddr, InLen   uint64
 	OutAddr, OutLen uint64
+
+	Patched      uint64
+	FlagsSaved   uint64
+	CallsPatched uint64
 }
 
 // order is struct order.

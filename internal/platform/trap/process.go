@@ -1,7 +1,9 @@
 package trap
 
 import (
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -9,16 +11,79 @@ import (
 	"sentinel/internal/platform/stub"
 )
 
-func newChannel() (stub.Channel, error) { return stub.NewChannel() }
+// process is a host process of the guest.
+type process struct {
+	pid    int
+	family *family
+	ch     *channel
+	gone   chan struct{} // closed when it is dead
 
-func newProcess(ch stub.Channel) *process {
-	n := new(atomic.Int32)
-	n.Store(1)
-	return &process{threads: map[int]*thread{}, ch: ch, chN: n}
+	mu      sync.Mutex
+	threads map[int]*thread // by host tid
+	dead    bool            // has ended
+	reaped  bool
 }
 
-// kill ends the process, and with it every process that a hostile guest may
-// have made in its group behind the supervisor's back.
+// channel is what descriptors reach a process by.
+type channel struct {
+	stub.Channel
+	users atomic.Int32 // processes
+
+	// mu is held while descriptors are passed, so that the guest knows which
+	// numbers they get.
+	mu sync.Mutex
+}
+
+// family is a process that was spawned and all that forked from it. They are a
+// session of the host's, which none of them can leave; so also what a hostile
+// guest has cloned behind the supervisor's back can be found.
+type family struct {
+	sid int
+	n   int // of processes that the supervisor knows, under Platform.mu
+	// leash is the writing end of a pipe. When it closes, because the
+	// supervisor has died, the host sends SIGKILL to the family, which holds
+	// the other end and can neither close nor change it.
+	leash int
+}
+
+func newProcess(ch *channel, f *family) *process {
+	ch.users.Add(1)
+	return &process{threads: map[int]*thread{}, ch: ch, family: f, gone: make(chan struct{})}
+}
+
+// spawn starts a process from the stub's file, which maps r.
+func (p *Platform) spawn(r *region) (*process, error) {
+	ch, err := stub.NewChannel()
+	if err != nil {
+		return nil, err
+	}
+	var leash [2]int
+	if err := unix.Pipe2(leash[:], unix.O_CLOEXEC); err != nil {
+		ch.Close()
+		return nil, err
+	}
+	pid, err := p.image.Spawn(ch.Guest(), r.fd, leash[0], false)
+	if err == nil {
+		for _, c := range [...][2]int{{unix.F_SETOWN, -pid}, {unix.F_SETSIG, int(unix.SIGKILL)}, {unix.F_SETFL, unix.O_ASYNC}} {
+			if _, err = unix.FcntlInt(uintptr(leash[0]), c[0], c[1]); err != nil {
+				guestmem.Kill(pid, false)
+				unix.Wait4(pid, nil, unix.WALL, nil)
+				break
+			}
+		}
+	}
+	unix.Close(leash[0])
+	if err != nil {
+		unix.Close(leash[1])
+		ch.Close()
+		return nil, err
+	}
+	pr := newProcess(&channel{Channel: ch}, &family{sid: pid, leash: leash[1]})
+	pr.pid = pid
+	return pr, nil
+}
+
+// kill ends the process.
 func (pr *process) kill() {
 	pr.mu.Lock()
 	defer pr.mu.Unlock()
@@ -27,30 +92,71 @@ func (pr *process) kill() {
 	}
 }
 
-// isOurs reports whether the id that a guest process gave for its new child is
-// that of a thread of it, or of a process that is a child of the supervisor's
-// and not known yet.
-func (p *Platform) isOurs(c *thread, sameProcess bool) bool {
-	if c.tid <= 1 || c.tid >= 1<<22 {
+// maxPID is PID_MAX_LIMIT.
+const maxPID = 1 << 22
+
+// addThread takes in a new thread of the process, if the id that the guest gave
+// for it is one.
+func (pr *process) addThread(c *thread) bool {
+	pr.mu.Lock()
+	defer pr.mu.Unlock()
+	if pr.dead || c.tid <= 1 || c.tid >= maxPID || c.tid == pr.pid || pr.threads[c.tid] != nil || unix.Tgkill(pr.pid, c.tid, 0) != nil {
 		return false
 	}
-	if sameProcess {
-		return c.tid != c.proc.pid && unix.Tgkill(c.proc.pid, c.tid, 0) == nil
-	}
-	p.mu.Lock()
-	known := p.procs[c.tid] != nil
-	p.mu.Unlock()
-	return !known && unix.Waitid(unix.P_PID, c.tid, nil, unix.WEXITED|unix.WNOWAIT|unix.WNOHANG|unix.WALL, nil) == nil
+	pr.threads[c.tid] = c
+	c.as.AddThread(c.tid, pr.pid)
+	return true
 }
 
-// watch has the end of a process noticed.
-func (p *Platform) watch(pr *process) {
+// adopt takes in the process of a new thread, if the id that the guest gave is
+// that of a child of the supervisor's, of this family and not known yet.
+func (p *Platform) adopt(c *thread) bool {
+	if c.tid <= 1 || c.tid >= maxPID {
+		return false
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.procs[c.tid] != nil || !isChild(c.tid) {
+		return false
+	}
+	if sid, err := unix.Getsid(c.tid); err != nil || sid != c.proc.family.sid {
+		return false
+	}
+	c.proc.pid = c.tid
+	c.as.AddMember(c.tid)
+	p.registerLocked(c)
+	return true
+}
+
+// registerLocked has the end of a new process noticed, of which c is the first
+// thread.
+func (p *Platform) registerLocked(c *thread) {
+	pr := c.proc
+	pr.threads[c.tid] = c
+	pr.family.n++
 	p.procs[pr.pid] = pr
 	if !p.reaping {
 		p.reaping = true
 		go p.reap()
+	}
+	if !isChild(pr.pid) {
+		p.endLocked(pr) // it was quick, and has been reaped already
+	}
+}
+
+// isChild reports whether pid is a child that has not been reaped.
+func isChild(pid int) bool {
+	return unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT|unix.WNOHANG|unix.WALL, nil) == nil
+}
+
+// endLocked notes that a process has ended. Its id is not used from here on.
+func (p *Platform) endLocked(pr *process) {
+	delete(p.procs, pr.pid)
+	pr.ended()
+	if pr.family.n--; pr.family.n == 0 {
+		// The group has its id as long as anybody is in it, if only a zombie.
+		guestmem.Kill(pr.family.sid, true)
+		unix.Close(pr.family.leash)
 	}
 }
 
@@ -59,39 +165,27 @@ func (p *Platform) watch(pr *process) {
 func (p *Platform) reap() {
 	for {
 		pid, err := waitAny()
+		p.mu.Lock()
 		if err != nil {
-			// No children: those that were are noted already.
-			p.mu.Lock()
+			for _, pr := range p.procs {
+				if !isChild(pr.pid) {
+					p.endLocked(pr)
+				}
+			}
 			if len(p.procs) == 0 {
 				p.reaping = false
 				p.mu.Unlock()
 				return
 			}
 			p.mu.Unlock()
-			if err == unix.ECHILD {
-				p.mu.Lock()
-				for id, pr := range p.procs {
-					delete(p.procs, id)
-					pr.ended()
-				}
-				p.reaping = false
-				p.mu.Unlock()
-				return
-			}
 			continue
 		}
-		p.mu.Lock()
 		pr := p.procs[pid]
-		delete(p.procs, pid)
-		p.mu.Unlock()
 		if pr != nil {
-			pr.ended()
-			if pr.spawned {
-				// Its group has its id as long as anybody is in it.
-				guestmem.Kill(pid, true)
-			}
+			p.endLocked(pr)
 		}
 		unix.Wait4(pid, nil, unix.WALL|unix.WNOHANG, nil)
+		p.mu.Unlock()
 		if pr != nil {
 			pr.mu.Lock()
 			pr.reaped = true
@@ -104,8 +198,13 @@ func (p *Platform) reap() {
 func (pr *process) ended() {
 	pr.mu.Lock()
 	defer pr.mu.Unlock()
+	if pr.dead {
+		return
+	}
 	pr.dead = true
+	close(pr.gone)
 	for _, t := range pr.threads {
+		t.as.Gone(t.tid)
 		t.wakeDead()
 	}
 }
@@ -136,25 +235,41 @@ func (t *thread) leave() {
 	delete(pr.threads, t.tid)
 	empty := len(pr.threads) == 0
 	pr.mu.Unlock()
-	if !empty {
-		waitGone(pr.pid, t.tid)
-	} else {
+	if empty {
 		pr.kill()
-		waitGone(pr.pid, t.tid)
-		if pr.chN.Add(-1) == 0 {
+		<-pr.gone
+		if pr.ch.users.Add(-1) == 0 {
 			pr.ch.Close()
 		}
+	} else {
+		pr.waitGone(t.tid)
 	}
 	if t.as.Leave(t.tid, t.n) {
 		t.as.r.release()
 	}
 }
 
-// waitGone waits until a thread that has been told to end has done so.
-func waitGone(pid, tid int) {
-	for unix.Tgkill(pid, tid, 0) == nil {
+// exitTime is how long a thread that was told to exit may take.
+const exitTime = 5 * time.Second
+
+// waitGone waits until a thread that has been told to end has done so. One that
+// does not is hostile, and its process ends.
+func (pr *process) waitGone(tid int) {
+	begin := time.Now()
+	for !pr.isDead() && unix.Tgkill(pr.pid, tid, 0) == nil {
+		if time.Since(begin) > exitTime {
+			pr.kill()
+			<-pr.gone
+			return
+		}
 		unix.Nanosleep(&unix.Timespec{Nsec: 20_000}, nil)
 	}
+}
+
+func (pr *process) isDead() bool {
+	pr.mu.Lock()
+	defer pr.mu.Unlock()
+	return pr.dead
 }
 
 // Abandon implements platform.Thread.

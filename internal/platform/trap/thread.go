@@ -3,6 +3,7 @@ package trap
 import (
 	"encoding/binary"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -38,11 +39,13 @@ type thread struct {
 	inLen     uint64
 	outLen    uint64 // of the data that goes with its result
 	outAddr   uint64
+	fpLive    bool   // the extended state is in the thread's registers
 	fpInit    []byte // extended state for a clone's first run
 	spinFails int    // in a row: nothing came while spinning
 	sameCPU   int
 
 	dead      atomic.Bool
+	waiting   atomic.Bool // or about to wait for the control block
 	inGuest   atomic.Bool
 	interrupt atomic.Bool
 }
@@ -82,6 +85,7 @@ func (t *thread) await() uint32 {
 			t.spinFails = min(t.spinFails+1, 1<<20)
 		}
 		atomic.StoreUint32(&c.SupSleeps, 1)
+		t.waiting.Store(true)
 		for {
 			s := atomic.LoadUint32(&c.State)
 			if s == stEvent || t.dead.Load() {
@@ -89,6 +93,7 @@ func (t *thread) await() uint32 {
 			}
 			futexWait(&c.State, s)
 		}
+		t.waiting.Store(false)
 		atomic.StoreUint32(&c.SupSleeps, 0)
 	}
 	if atomic.LoadUint32(&c.State) != stEvent {
@@ -105,6 +110,15 @@ func (t *thread) await() uint32 {
 func (t *thread) setFrame(addr uint64) bool {
 	base := regionBase + uint64(t.n)*slotSize
 	off := addr - base
+	t.fpLive = false
+	if off == offUC {
+		// By a patched site: the extended state is still in the registers,
+		// unless it was saved and the frame is being gone back to.
+		t.frame, t.fpOff = off, 0
+		t.fpLive = t.c.Patched != 0
+		t.regsValid, t.retSet = false, false
+		return true
+	}
 	if off < offStack || off > offStack+stackSize-ucSize || addr%8 != 0 {
 		return false
 	}
@@ -231,6 +245,10 @@ func (t *thread) Run() platform.Event {
 	t.inLen = 0
 	switch {
 	case t.regsValid:
+		if t.fpLive && t.saveFP() != nil {
+			t.lost()
+			return platform.Event{Kind: platform.Dead}
+		}
 		w := wordsOf(t.slot[t.frame+ucMC:])
 		storeRegs(&t.regs, w)
 		t.give(opResume)
@@ -239,6 +257,10 @@ func (t *thread) Run() platform.Event {
 		c.OutAddr, c.OutLen = t.outAddr, t.outLen
 		t.outLen = 0
 		t.give(opReturn)
+	case t.fpLive:
+		c.Ret = wordsOf(t.slot[t.frame+ucMC:])[13] // rax
+		c.OutLen = 0
+		t.give(opReturn)
 	default:
 		t.give(opResume)
 	}
@@ -246,10 +268,13 @@ func (t *thread) Run() platform.Event {
 	case evSyscall:
 		t.sc.Nr = uint64(uint32(c.Nr))
 		t.sc.Args = c.Args
-		if n := c.InLen; n <= bufSize/2 {
+		if n := c.InLen; n <= inSize {
 			t.inAddr, t.inLen = c.InAddr, n
 		}
 		t.sc.Foreign = c.Arch != archX86_64 || t.sc.Nr&(1<<30) != 0
+		if t.p.Patch && !t.fpLive && !t.sc.Foreign {
+			t.sawSite(c.PC, t.sc.Nr)
+		}
 		return platform.Event{Kind: platform.Syscall}
 	case evFault:
 		ev := platform.Event{
@@ -257,6 +282,9 @@ func (t *thread) Run() platform.Event {
 		}
 		if ev.Signal < 1 || ev.Signal > 31 {
 			break
+		}
+		if t.p.Patch && ev.Signal == int(unix.SIGILL) && t.insidePatch() {
+			return platform.Event{Kind: platform.Syscall}
 		}
 		if ev.Code <= 0 {
 			// Somebody outside sent it; it is none of the guest's business.
@@ -273,19 +301,55 @@ func (t *thread) Run() platform.Event {
 
 const archX86_64 = 0xc000003e
 
+// saveFP has the stub put the extended state where the frame says that it is.
+func (t *thread) saveFP() error {
+	head := t.p.fpHead.Load()
+	if head == nil {
+		return linux.EFAULT
+	}
+	n := uint64(binary.LittleEndian.Uint32(head[16:]))
+	if n < 576 || n+4 > fpRoom {
+		return linux.EFAULT
+	}
+	x := t.slot[offFP:]
+	clear(x[512:576])
+	valid, w := t.regsValid, t.regs
+	ret, retSet := t.ret, t.retSet
+	if _, err := t.perform(opSaveFP); err != nil {
+		return err
+	}
+	t.regsValid, t.regs, t.ret, t.retSet = valid, w, ret, retSet
+	copy(x[464:512], head[:])
+	binary.LittleEndian.PutUint32(x[n:], 0x46505845) // FP_XSTATE_MAGIC2
+	binary.LittleEndian.PutUint64(t.slot[offUC+ucFP:], regionBase+uint64(t.n)*slotSize+offFP)
+	t.fpLive = false
+	return nil
+}
+
 // fpState finds the extended state of the frame in the slot.
 func (t *thread) fpState() ([]byte, error) {
+	if t.fpLive {
+		if err := t.saveFP(); err != nil {
+			return nil, err
+		}
+	}
 	if t.fpOff == 0 {
 		base := regionBase + uint64(t.n)*slotSize
 		off := binary.LittleEndian.Uint64(t.slot[t.frame+ucFP-0:]) - base
-		if off < offStack || off > offStack+stackSize-512 || off%64 != 0 {
+		end := uint64(offStack + stackSize)
+		if t.frame == offUC {
+			end = slotSize
+			if off != offFP {
+				return nil, linux.EFAULT
+			}
+		} else if off < offStack || off > end-512 || off%64 != 0 {
 			return nil, linux.EFAULT
 		}
 		n := 512
 		if binary.LittleEndian.Uint32(t.slot[off+464:]) == 0x46505853 { // FP_XSTATE_MAGIC1
 			n = int(binary.LittleEndian.Uint32(t.slot[off+480:])) // xstate_size
 		}
-		if n < 512 || off+uint64(n) > offStack+stackSize {
+		if n < 512 || off+uint64(n) > end {
 			return nil, linux.EFAULT
 		}
 		t.fpOff, t.fpLen = int(off), n
@@ -338,19 +402,33 @@ func (t *thread) WriteFPState(n []byte) error {
 // Interrupt implements platform.Thread.
 func (t *thread) Interrupt() {
 	t.interrupt.Store(true)
-	if t.inGuest.Load() {
-		if unix.Tgkill(t.proc.pid, t.tid, interruptSignal) == unix.ESRCH {
-			t.wakeDead()
-		}
+	if !t.inGuest.Load() {
+		return
+	}
+	pr := t.proc
+	pr.mu.Lock()
+	defer pr.mu.Unlock()
+	// A thread that has left has given its memory and its id back.
+	if !pr.dead && pr.threads[t.tid] == t && unix.Tgkill(pr.pid, t.tid, interruptSignal) == unix.ESRCH {
+		t.wakeDead()
 	}
 }
 
-// wakeDead marks the thread dead and wakes whoever waits for it.
+// wakeDead marks the thread dead and wakes who waits for it. What the control
+// block holds is in the hands of the guest, which may have relatives alive that
+// share it: so that the wake-up cannot come too early.
 func (t *thread) wakeDead() {
 	t.dead.Store(true)
-	atomic.AddUint32(&t.c.SupSleeps, 0)
-	atomic.CompareAndSwapUint32(&t.c.State, stGuest, stReply) // so that a wait does not begin
-	futexWake(&t.c.State)
+	word := &t.c.State
+	futexWake(word)
+	if t.waiting.Load() {
+		go func() {
+			for pause := time.Millisecond; t.waiting.Load(); pause = min(2*pause, time.Second) {
+				futexWake(word)
+				time.Sleep(pause)
+			}
+		}()
+	}
 }
 
 // Kill implements platform.Thread.

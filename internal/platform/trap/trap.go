@@ -9,6 +9,7 @@ package trap
 
 import (
 	_ "embed"
+	"encoding/binary"
 	"fmt"
 	"runtime"
 	"sync"
@@ -26,6 +27,11 @@ import (
 type Platform struct {
 	image *stub.Image
 	spin  uint64 // TSC ticks
+	// Patch tells whether hot call sites are made to call the stub.
+	Patch bool
+	// fpHead is what the host writes into the software-reserved bytes of an
+	// extended state, known from the first frame on.
+	fpHead atomic.Pointer[[48]byte]
 
 	mu      sync.Mutex
 	procs   map[int]*process // by host pid
@@ -41,7 +47,7 @@ func New() (*Platform, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the stub's file: %w", err)
 	}
-	p := &Platform{image: im, procs: map[int]*process{}, spin: spinTicks}
+	p := &Platform{image: im, procs: map[int]*process{}, spin: spinTicks, Patch: true}
 	if runtime.NumCPU() < 2 {
 		p.spin = 0
 	}
@@ -58,28 +64,12 @@ func (p *Platform) SpawnFD() int { return p.image.FD() }
 // Release implements platform.Platform.
 func (p *Platform) Release() { p.image.Close() }
 
-// process is a host process of the guest.
-type process struct {
-	pid     int
-	spawned bool // leads a process group of its own
-
-	mu      sync.Mutex
-	threads map[int]*thread // by host tid
-	dead    bool            // has ended
-	reaped  bool
-
-	// fdMu is held while descriptors are passed to the process, so that it
-	// knows which numbers they get.
-	fdMu sync.Mutex
-	ch   stub.Channel
-	chN  *atomic.Int32 // users of the channel
-}
-
 // space is a guest address space.
 type space struct {
 	guestmem.Space
 	r    *region
 	auxv map[uint64]uint64
+	sites
 }
 
 // Reserved implements platform.AddressSpace.
@@ -110,6 +100,17 @@ func (p *Platform) initSlot(r *region, i int) []byte {
 		Spin: p.spin, StubCPU: ^uint32(0), SupCPU: ^uint32(1),
 		StackSP: regionBase + uint64(i)*slotSize + offStack, StackSize: stackSize,
 	}
+	base := regionBase + uint64(i)*slotSize
+	le := binary.LittleEndian
+	le.PutUint64(s[offSelf:], base)
+	// The ucontext of calls by patched sites, as far as it never changes.
+	uc := s[offUC : offUC+ucSize]
+	clear(uc)
+	le.PutUint64(uc, 7) // UC_FP_XSTATE | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS
+	le.PutUint64(uc[16:], base+offStack)
+	le.PutUint64(uc[32:], stackSize)
+	le.PutUint64(uc[ucMC+18*8:], 0x33|0x2b<<48)
+	le.PutUint64(uc[ucFP:], base+offFP)
 	return s
 }
 
@@ -119,30 +120,28 @@ func (p *Platform) NewProcess() (platform.Thread, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make shared memory: %w", err)
 	}
-	ch, err := stub.NewChannel()
-	if err != nil {
-		r.release()
-		return nil, fmt.Errorf("make the channel to a guest process: %w", err)
-	}
 	slot := p.initSlot(r, 0)
-	pid, err := p.image.Spawn(ch.Guest(), r.fd, false)
+	proc, err := p.spawn(r)
 	if err != nil {
 		r.release()
-		ch.Close()
 		return nil, fmt.Errorf("start a guest process: %w", err)
 	}
 	r.closeFD()
-	users := new(atomic.Int32)
-	users.Store(1)
-	proc := &process{pid: pid, spawned: true, threads: map[int]*thread{}, ch: ch, chN: users}
+	pid := proc.pid
 	t := &thread{p: p, proc: proc, as: &space{r: r}, tid: pid, slot: slot, c: controlOf(slot)}
-	proc.threads[pid] = t
 	t.n = t.as.Join(pid)
-	p.watch(proc)
+	p.mu.Lock()
+	p.registerLocked(t)
+	p.mu.Unlock()
 	if ev := t.await(); ev != evReady {
 		t.Kill()
 		t.Exit()
 		return nil, fmt.Errorf("start a guest process: it ended before its first instruction (the host may forbid what its filter needs)")
+	}
+	if p.fpHead.Load() == nil {
+		if b, err := t.fpState(); err == nil {
+			p.fpHead.Store((*[48]byte)(append([]byte(nil), b[464:512]...)))
+		}
 	}
 	stack := make([]byte, 1024)
 	n, e := guestmem.Copy(unix.SYS_PROCESS_VM_READV, pid, t.c.Args[0], stack)

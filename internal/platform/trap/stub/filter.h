@@ -9,12 +9,13 @@ static struct filter filter[] = {
 	DIRECT(11),		/* munmap */
 	DIRECT(10),		/* mprotect */
 	DIRECT(24),		/* sched_yield */
-	DIRECT(228),		/* clock_gettime */
 	DIRECT(96),		/* gettimeofday */
 	DIRECT(201),		/* time */
 	DIRECT(309),		/* getcpu */
-	/* arch_prctl: ARCH_SET_GS, SET_FS, GET_FS, GET_GS */
-	JEQ(158, 0, 5), LD(ARG(0)), JGE(0x1001, 0, 2), JGE(0x1005, 1, 0), RET(ALLOW), LD(NR),
+	/* clock_gettime, but not of what others the number of a clock can name */
+	JEQ(228, 0, 4), LD(ARG(0)), JGE(16, 1, 0), RET(ALLOW), LD(NR),
+	/* arch_prctl: ARCH_SET_FS, GET_FS; GS is the stub's */
+	JEQ(158, 0, 5), LD(ARG(0)), JGE(0x1002, 0, 2), JGE(0x1004, 1, 0), RET(ALLOW), LD(NR),
 	/* madvise, but for what asks for hardware errors */
 	JEQ(28, 0, 4), LD(ARG(2)), JGE(24, 1, 0), RET(ALLOW), LD(NR),
 	/* mmap of private anonymous memory, not at a fixed place */
@@ -28,15 +29,19 @@ static struct filter filter[] = {
 	LD(IP_HI), JEQ(0x6ffe, 0, 2), LD(IP_LO), JGE(0x10000, 0, 1), RET(TRAP),
 	LD(NR),
 	DIRECT(15),		/* rt_sigreturn */
+	DIRECT(158),		/* arch_prctl */
 	DIRECT(202),		/* futex */
+	DIRECT(449),		/* futex_waitv */
 	DIRECT(9),		/* mmap */
 	DIRECT(25),		/* mremap */
 	DIRECT(28),		/* madvise */
 	DIRECT(26),		/* msync */
 	DIRECT(27),		/* mincore */
 	DIRECT(47),		/* recvmsg */
-	DIRECT(3),		/* close */
-	DIRECT(33),		/* dup2 */
+	/* close of what was received, and not of the leash */
+	JEQ(3, 0, 5), LD(ARG(0)), JEQ(1, 1, 0), JEQ(2, 0, 1), RET(ALLOW), RET(TRAP),
+	/* dup2(2, 0): a child takes its own channel */
+	JEQ(33, 0, 6), LD(ARG(0)), JEQ(2, 0, 3), LD(ARG(1)), JEQ(0, 0, 1), RET(ALLOW), RET(TRAP),
 	DIRECT(60),		/* exit */
 	DIRECT(231),		/* exit_group */
 	DIRECT(131),		/* sigaltstack */
@@ -44,8 +49,8 @@ static struct filter filter[] = {
 	DIRECT(98),		/* getrusage */
 	DIRECT(324),		/* membarrier */
 	DIRECT(334),		/* rseq */
-	JEQ(157, 0, 4),		/* prctl(PR_SET_PDEATHSIG) */
-	LD(ARG(0)), JEQ(1, 0, 1), RET(ALLOW), RET(TRAP),
+	/* prctl(PR_SET_PDEATHSIG, SIGKILL) */
+	JEQ(157, 0, 6), LD(ARG(0)), JEQ(1, 0, 3), LD(ARG(1)), JEQ(9, 0, 1), RET(ALLOW), RET(TRAP),
 	JEQ(56, 1, 0), RET(TRAP),
 	/* clone: exactly what the supervisor orders */
 	LD(ARG(0)), AND(~0x00200000),	/* CLONE_CHILD_CLEARTID or not */

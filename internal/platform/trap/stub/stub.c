@@ -20,6 +20,7 @@
 #define SYS_capset 126
 #define SYS_sigaltstack 131
 #define SYS_prctl 157
+#define SYS_arch_prctl 158
 #define SYS_futex 202
 #define SYS_exit_group 231
 #define SYS_seccomp 317
@@ -39,10 +40,13 @@ struct ucontext {
 struct siginfo { s32 signo, err, code, pad; u64 addr; s32 nr; u32 arch; };
 struct sigaction { void *handler; u64 flags; void *restorer; u64 mask; };
 
+extern u8 patched_entry[], patched_gs[], patched_ours[], patched_exit[], patched_last[];
 extern u8 fast_begin[], fast_last[], sig_begin[], sig_end[], block_begin[], block_end[], block_abort[], cas_begin[], cas_end[], cas_fix[], copy_begin[], copy_end[], copy_fix[];
 extern u8 text_begin[], text_end[];
 
 _Static_assert(__builtin_offsetof(struct cb, ss_sp) == 256, "do_clone knows it");
+_Static_assert(__builtin_offsetof(struct cb, flags_saved) == 320, "patched_entry knows it");
+_Static_assert(__builtin_offsetof(struct cb, interrupt) == 12, "patched_entry knows it");
 
 static inline long call6(long n, long a, long b, long c, long d, long e, long f)
 {
@@ -315,6 +319,10 @@ __asm__(
 	"	lea 256(%r12), %rdi\n"
 	"	xor %esi, %esi\n"
 	"	syscall\n"
+	"	mov $158, %eax\n"		/* arch_prctl(ARCH_SET_GS, cb) */
+	"	mov $0x1001, %edi\n"
+	"	mov %r12, %rsi\n"
+	"	syscall\n"
 	"	mov $0xfff, %eax\n"		/* traps, and never returns here */
 	"	syscall\n"
 	"9:	mov $60, %eax\n"
@@ -372,7 +380,7 @@ __asm__(
 	"sig_end:\n"
 	"	ud2\n");
 
-static void serve(struct cb *c, struct ucontext *u) __attribute__((noreturn));
+static void serve(struct cb *c, struct ucontext *u);
 
 /* interrupted is entered when an interrupt came just before the guest was to
  * go on from u. */
@@ -381,7 +389,9 @@ __attribute__((noreturn, used)) void interrupted(struct ucontext *u)
 	struct cb *c = (struct cb *)((u64)u & ~(SLOT_SIZE - 1));
 	c->event = EV_INTERRUPT;
 	c->frame = (u64)u;
+	c->patched = 0;
 	serve(c, u);
+	__builtin_unreachable();
 }
 
 /* serve posts the event in c and carries out replies until the guest goes on. */
@@ -397,11 +407,13 @@ static void serve(struct cb *c, struct ucontext *u)
 		case OP_RETURN:
 			u->rax = c->ret;
 			if (c->out_len) {
-				if (c->out_len > BUF_SIZE / 2 || copy((void *)c->out_addr, (void *)((u64)c + OFF_OUT), c->out_len) < 0)
+				if (c->out_len > OUT_MAX || copy((void *)c->out_addr, (void *)((u64)c + OFF_OUT), c->out_len) < 0)
 					u->rax = -14;
 				c->out_len = 0;
 			}
 			c->state = ST_GUEST;
+			if (c->patched)
+				return;
 			fast_return(u, &c->interrupt);
 		case OP_RESUME:
 			c->state = ST_GUEST;
@@ -427,6 +439,10 @@ static void serve(struct cb *c, struct ucontext *u)
 		case OP_CAS:
 			c->result = cas((u32 *)o->a[0], o->a[1], o->a[2], &err);
 			c->ret = err;
+			break;
+		case OP_SAVE_FP:
+			__asm__ volatile("xsave64 (%0)" :: "r"((u64)c + OFF_FP), "a"(-1), "d"(-1) : "memory");
+			c->result = 0;
 			break;
 		case OP_EXIT:
 			call6(SYS_exit, 0, 0, 0, 0, 0, 0);
@@ -456,8 +472,10 @@ __attribute__((noreturn, used)) void on_sigsys(struct siginfo *i, struct ucontex
 	c->pc = u->rip;
 	c->event = (i->nr == MAGIC_READY && in(u->rip, text_begin, text_end)) ? EV_READY : EV_SYSCALL;
 	c->calls_forwarded++;
+	c->patched = 0;
 	send_inputs(c);
 	serve(c, u);
+	__builtin_unreachable();
 }
 
 /* on_fault: the processor complains. */
@@ -467,6 +485,27 @@ __attribute__((used)) void on_fault(struct siginfo *i, struct ucontext *u)
 	if (in(u->rip, cas_begin, cas_end)) {
 		u->rip = (u64)cas_fix;
 		return;
+	}
+	if (in(u->rip, patched_gs, patched_ours)) {
+		/* The guest uses GS itself: the call takes the long way. */
+		u64 *site = (u64 *)u->rcx;
+		u->rip = u->rcx = site[0];
+		u->rax = site[1];
+		c->event = EV_SYSCALL;
+		c->frame = (u64)u;
+		c->nr = site[1];
+		c->arch = 0xc000003e;
+		c->args[0] = u->rdi;
+		c->args[1] = u->rsi;
+		c->args[2] = u->rdx;
+		c->args[3] = u->r10;
+		c->args[4] = u->r8;
+		c->args[5] = u->r9;
+		c->pc = u->rip;
+		c->patched = 0;
+		send_inputs(c);
+		serve(c, u);
+		__builtin_unreachable();
 	}
 	if (in(u->rip, copy_begin, copy_end)) {
 		u->rip = (u64)copy_fix;
@@ -479,7 +518,9 @@ __attribute__((used)) void on_fault(struct siginfo *i, struct ucontext *u)
 	c->addr = i->addr;
 	c->trapno = u->trapno;
 	c->errcode = u->err;
+	c->patched = 0;
 	serve(c, u);
+	__builtin_unreachable();
 }
 
 /* on_interrupt: the supervisor wants the thread. */
@@ -490,7 +531,14 @@ __attribute__((used)) void on_interrupt(struct siginfo *i, struct ucontext *u)
 		/* All that the guest is to get stands in the frame still. */
 		interrupted((struct ucontext *)c->frame);
 	}
-	if (u->rip == (u64)fast_last)
+	if (in(u->rip, patched_exit, patched_last)) {
+		/* Begin the way back again, which sees the interrupt. */
+		c->interrupt = 1;
+		u->rip = (u64)patched_exit;
+		u->rbx = (u64)c;
+		return;
+	}
+	if (u->rip == (u64)fast_last || u->rip == (u64)patched_last)
 		u->rip = u->rcx; /* all but there */
 	else
 	if (in(u->rip, block_begin, block_end)) {
@@ -503,8 +551,105 @@ __attribute__((used)) void on_interrupt(struct siginfo *i, struct ucontext *u)
 	}
 	c->frame = (u64)u;
 	c->event = EV_INTERRUPT;
+	c->patched = 0;
+	serve(c, u);
+	__builtin_unreachable();
+}
+
+/* on_patched: a call by a patched site, whose registers patched_entry has put
+ * into the slot's ucontext. */
+__attribute__((used)) void on_patched(struct cb *c, u64 nr)
+{
+	struct ucontext *u = (struct ucontext *)((u64)c + OFF_UC);
+	c->frame = (u64)u;
+	c->nr = nr;
+	c->arch = 0xc000003e;
+	c->args[0] = u->rdi;
+	c->args[1] = u->rsi;
+	c->args[2] = u->rdx;
+	c->args[3] = u->r10;
+	c->args[4] = u->r8;
+	c->args[5] = u->r9;
+	c->pc = u->rip;
+	c->event = EV_SYSCALL;
+	c->calls_patched++;
+	c->patched = 1;
+	send_inputs(c);
 	serve(c, u);
 }
+
+/* patched_interrupted: an interrupt came on the way back from on_patched. */
+__attribute__((used)) void patched_interrupted(struct cb *c)
+{
+	c->event = EV_INTERRUPT;
+	c->frame = (u64)c + OFF_UC;
+	c->patched = 1;
+	serve(c, (struct ucontext *)((u64)c + OFF_UC));
+}
+
+/* patched_entry is where a patched site jumps to by way of its trampoline. rcx
+ * is the address of the site's record: where to return to, and the number of
+ * the call. rax and r11 are free, the flags are kept but for DF. The extended
+ * state stays in the registers: nothing here uses it. Offsets are those of
+ * struct ucontext, from OFF_UC (0x400) on. */
+__asm__(
+	".text\n"
+	"patched_entry:\n"
+	"	lahf\n"
+	"	seto %al\n"
+	"patched_gs:\n"
+	"	mov %gs:0xff8, %r11\n"
+	"	cmp %r11, 0xff8(%r11)\n"
+	"	je patched_ours\n"
+	"	ud2\n"
+	"patched_ours:\n"
+	"	mov %rax, 320(%r11)\n"		/* flags_saved */
+	"	mov %r8, 0x428(%r11)\n"
+	"	mov %r9, 0x430(%r11)\n"
+	"	mov %r10, 0x438(%r11)\n"
+	"	mov %r12, 0x448(%r11)\n"
+	"	mov %r13, 0x450(%r11)\n"
+	"	mov %r14, 0x458(%r11)\n"
+	"	mov %r15, 0x460(%r11)\n"
+	"	mov %rdi, 0x468(%r11)\n"
+	"	mov %rsi, 0x470(%r11)\n"
+	"	mov %rbp, 0x478(%r11)\n"
+	"	mov %rbx, 0x480(%r11)\n"
+	"	mov %rdx, 0x488(%r11)\n"
+	"	mov %rsp, 0x4a0(%r11)\n"
+	"	mov 8(%rcx), %rsi\n"
+	"	mov (%rcx), %rcx\n"
+	"	mov %rcx, 0x498(%r11)\n"
+	"	mov %rcx, 0x4a8(%r11)\n"
+	"	mov %rsi, 0x490(%r11)\n"	/* rax, as the host leaves it */
+	"	movq $0x202, 0x4b0(%r11)\n"
+	"	movq $0x202, 0x440(%r11)\n"
+	"	mov %r11, %rbx\n"
+	"	mov %r11, %rdi\n"
+	"	lea 0xffc0(%r11), %rsp\n"
+	"	call on_patched\n"
+	"patched_exit:\n"
+	"	cmpl $0, 12(%rbx)\n"		/* interrupt */
+	"	jne 1f\n"
+	"	mov 0x428(%rbx), %r8\n"
+	"	mov 0x430(%rbx), %r9\n"
+	"	mov 0x438(%rbx), %r10\n"
+	"	mov 0x468(%rbx), %rdi\n"
+	"	mov 0x470(%rbx), %rsi\n"
+	"	mov 0x488(%rbx), %rdx\n"
+	"	mov 0x4a8(%rbx), %rcx\n"
+	"	mov 0x4a0(%rbx), %r11\n"
+	"	mov 320(%rbx), %rax\n"
+	"	add $0x7f, %al\n"
+	"	sahf\n"
+	"	mov 0x490(%rbx), %rax\n"
+	"	mov 0x480(%rbx), %rbx\n"
+	"	mov %r11, %rsp\n"
+	"patched_last:\n"
+	"	jmp *%rcx\n"
+	"1:	mov %rbx, %rdi\n"
+	"	call patched_interrupted\n"
+	"	jmp patched_exit\n");
 
 /* Signal entries: rdi is the number, rsi siginfo, rdx ucontext. */
 __asm__(
@@ -573,6 +718,7 @@ void start(u64 sp)
 	for (u32 i = 0; i < sizeof faults; i++)
 		call6(SYS_rt_sigaction, faults[i], (long)&sa, 0, 8, 0, 0);
 	call6(SYS_rt_sigprocmask, 2, (long)&none, 0, 8, 0, 0);
+	call6(SYS_arch_prctl, 0x1001 /* ARCH_SET_GS */, (long)c, 0, 0, 0, 0);
 	struct fprog p = { sizeof filter / sizeof filter[0], filter };
 	if (call6(SYS_seccomp, 1, 4 /* SPEC_ALLOW */, (long)&p, 0, 0, 0))
 		call6(SYS_exit_group, 92, 0, 0, 0, 0, 0);
@@ -580,4 +726,6 @@ void start(u64 sp)
 	for (;;)
 		call6(SYS_exit_group, 93, 0, 0, 0, 0, 0);
 }
+/* Trampolines know the address of this one. */
+__asm__(".section .text.patch\n	jmp patched_entry\n	.balign 16, 0xcc\n.text\n");
 __asm__(".section .text.start\n.globl _start\n_start:\n	mov %rsp, %rdi\n	and $-16, %rsp\n	call start\n");

@@ -38,6 +38,7 @@ typedef unsigned char u8;
 #define OP_CLONE 5			/* clone by order 0 into slot arg */
 #define OP_EXIT 6
 #define OP_CAS 7			/* exchange at order 0's address */
+#define OP_SAVE_FP 8			/* put the extended state where OFF_FP is */
 
 struct order {
 	u64 nr, a[6];
@@ -80,6 +81,17 @@ struct cb {
 	/* 280: data that goes with the call, and comes with its result */
 	volatile u64 in_addr, in_len;	/* in the buffer's first half */
 	volatile u64 out_addr, out_len;	/* in its second half */
+	/* 312: of calls by patched sites */
+	volatile u64 patched;		/* the event is one */
+	volatile u64 flags_saved;
+	volatile u64 calls_patched;
 };
-#define OFF_OUT (OFF_BUF + BUF_SIZE / 2)
-#define IN_MAX (BUF_SIZE / 2)
+/* A slot's first page also has the registers of a call by a patched site, in
+ * the form of a ucontext, and at its end the slot's own address, by which
+ * patched sites find the slot in GS. */
+#define OFF_UC 0x400UL
+#define OFF_SELF 0xff8UL
+#define OFF_FP 0x1c000UL		/* in the buffer's end */
+#define IN_MAX 0x6000UL
+#define OFF_OUT (OFF_BUF + IN_MAX)
+#define OUT_MAX 0x6000UL
