@@ -89,6 +89,13 @@ func commonFlags(o *options) []flag {
 			c.Platform = v
 			return nil
 		}},
+		{name: "patch", arg: "on|off", help: "whether the trap platform makes hot system-call sites of a program jump\nto it without a trap (default: on).", set: func(v string) error {
+			if v != "on" && v != "off" {
+				return fmt.Errorf("--patch is on or off, not %q", v)
+			}
+			c.NoPatch = v == "off"
+			return nil
+		}},
 		{name: "network", arg: "host|none", help: "the host's network, or only a loopback device of the sandbox's own\n(default: host).", set: func(v string) error {
 			if v != "host" && v != "none" {
 				return fmt.Errorf("%q is neither host nor none", v)

@@ -82,6 +82,7 @@ func (m *MM) Maps(smaps bool) ([]Mapping, error) {
 		return nil, err
 	}
 	lo, hi := m.as.Reserved()
+	hidden, hides := m.as.(interface{ Hidden(addr uint64) bool })
 	heapLo, heapHi := m.BrkRange()
 	var out []Mapping
 	skip := false
@@ -100,7 +101,7 @@ func (m *MM) Maps(smaps bool) ([]Mapping, error) {
 			}
 			continue
 		}
-		skip = e.Start < hi && e.End > lo || e.Name == "[stack]" && e.Start != m.Layout.StackStart
+		skip = e.Start < hi && e.End > lo || hides && hidden.Hidden(e.Start) || e.Name == "[stack]" && e.Start != m.Layout.StackStart
 		if skip {
 			continue
 		}

@@ -38,6 +38,9 @@ func (e *Error) Unwrap() error { return e.Err }
 type Config struct {
 	ID       string // of the container; "" for do
 	Platform string
+	// NoPatch keeps the trap platform from patching hot call sites, for
+	// debuggers in the sandbox.
+	NoPatch bool
 	Args     []string
 	Env      []string
 	Cwd      string

@@ -20,9 +20,13 @@ type spawner interface {
 }
 
 // newPlatform makes the platform of a name.
-func newPlatform(name string, _ *slog.Logger) (spawner, error) {
+func newPlatform(name string, patch bool, _ *slog.Logger) (spawner, error) {
 	if name == "trap" {
-		return trap.New()
+		p, err := trap.New()
+		if err == nil {
+			p.Patch = patch
+		}
+		return p, err
 	}
 	return ptrace.New()
 }

@@ -34,7 +34,7 @@ func Run(c *Config) (int, error) {
 	}
 	st.mark("root")
 
-	pf, err := newPlatform(c.Platform, c.Log)
+	pf, err := newPlatform(c.Platform, !c.NoPatch, c.Log)
 	if err != nil {
 		return 0, fmt.Errorf("platform %s: %w", c.Platform, err)
 	}
