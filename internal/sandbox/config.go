@@ -41,9 +41,9 @@ type Config struct {
 	// NoPatch keeps the trap platform from patching hot call sites, for
 	// debuggers in the sandbox.
 	NoPatch bool
-	Args     []string
-	Env      []string
-	Cwd      string
+	Args    []string
+	Env     []string
+	Cwd     string
 
 	// Root is the host's directory to serve as root; changes stay in memory.
 	Root         string
