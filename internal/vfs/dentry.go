@@ -11,8 +11,8 @@ import (
 
 // Dentry is a name in a directory with the inode that it leads to. Dentries
 // are always of existing objects; that a name does not exist is remembered by
-// a nil child. They are kept while their directory is, so a path that was
-// walked once is walked again without asking the file system.
+// a nil child. The ones used lately are kept, so a path that was walked once is
+// walked again without asking the file system.
 type Dentry struct {
 	ino      Inode
 	dir      DirInode // ino, if it is a directory
@@ -38,10 +38,14 @@ type Dentry struct {
 	mu        sync.RWMutex
 	children  map[string]*Dentry
 	negatives int // nil children
-	// seen is what a volatile directory has in place of children, so that a
-	// name has one dentry for as long as somebody uses it.
+	// seen is what a volatile directory has in place of children, and any
+	// directory for those that were evicted, so that a name has one dentry for
+	// as long as somebody uses it.
 	seen    map[string]weak.Pointer[Dentry]
 	sweepAt int // size of seen at which unused dentries are dropped
+
+	used atomic.Bool // since the clock's hand came by
+	slot int32       // place on the clock, from 1; guarded by recent.mu
 }
 
 // place is a name in a directory. It never changes.
@@ -51,8 +55,11 @@ type place struct {
 }
 
 // maxNegatives bounds what a guest can make one directory remember of names
-// that do not exist.
-const maxNegatives = 4096
+// that do not exist, allNegatives what it can all directories.
+const (
+	maxNegatives = 4096
+	allNegatives = 1 << 17
+)
 
 func newDentry(parent *Dentry, name string, ino Inode) (*Dentry, error) {
 	a, err := ino.Attr()
@@ -104,6 +111,9 @@ func (d *Dentry) cached(name string) (child *Dentry, known bool) {
 	d.mu.RLock()
 	child, known = d.children[name]
 	d.mu.RUnlock()
+	if child != nil && !child.used.Load() {
+		child.used.Store(true)
+	}
 	return child, known
 }
 
@@ -193,6 +203,9 @@ func (d *Dentry) lookupLocked(c *Context, name string) (*Dentry, error) {
 	if d.volatile {
 		return d.lookupVolatile(c, name)
 	}
+	if child := d.revive(name); child != nil {
+		return child, nil
+	}
 	ino, err := d.dir.Lookup(c, name)
 	if err == linux.ENOENT {
 		d.setChild(strings.Clone(name), nil)
@@ -213,14 +226,14 @@ func (d *Dentry) lookupLocked(c *Context, name string) (*Dentry, error) {
 // setChild remembers child, or that there is none.
 func (d *Dentry) setChild(name string, child *Dentry) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
+	delete(d.seen, name)
 	if d.volatile {
 		if child == nil {
-			delete(d.seen, name)
 			delete(d.children, name)
 		} else {
 			d.see(name, child)
 		}
+		d.mu.Unlock()
 		return
 	}
 	if d.children == nil {
@@ -228,19 +241,20 @@ func (d *Dentry) setChild(name string, child *Dentry) {
 	}
 	if old, known := d.children[name]; known && old == nil {
 		d.negatives--
+		recent.negatives.Add(-1)
 	}
 	if child == nil {
-		if d.negatives >= maxNegatives {
-			for n, c := range d.children {
-				if c == nil {
-					delete(d.children, n)
-				}
-			}
-			d.negatives = 0
+		if d.negatives >= maxNegatives || recent.negatives.Load() >= allNegatives {
+			d.dropNegatives()
 		}
 		d.negatives++
+		recent.negatives.Add(1)
 	}
 	d.children[name] = child
+	d.mu.Unlock()
+	if child != nil {
+		remember(child)
+	}
 }
 
 // added makes the dentry of an inode that was created in d.
@@ -258,6 +272,10 @@ func (d *Dentry) added(name string, ino Inode) (*Dentry, error) {
 func (d *Dentry) removed(child *Dentry) {
 	d.setChild(child.Name(), nil)
 	child.dead.Store(true)
+	child.mu.Lock()
+	child.dropNegatives()
+	child.mu.Unlock()
+	dropRecent(child)
 }
 
 // pin makes volatile directories remember d and what leads to it, so that it

@@ -12,7 +12,15 @@ import (
 
 // TestConcurrentTree changes one tree from many tasks and checks that it is
 // still one.
-func TestConcurrentTree(t *testing.T) {
+func TestConcurrentTree(t *testing.T) { concurrentTree(t) }
+
+// TestConcurrentEviction does so while dentries come and go.
+func TestConcurrentEviction(t *testing.T) {
+	defer vfs.KeepRecent(3)()
+	concurrentTree(t)
+}
+
+func concurrentTree(t *testing.T) {
 	e := env(t)
 	at := vfs.Path{}
 	dirs := []string{"/a", "/b", "/a/c", "/a/c/d", "/b/e", "/b/e/f"}

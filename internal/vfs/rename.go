@@ -171,9 +171,11 @@ func (d *Dentry) move(to, child *Dentry, name string) {
 // forget drops what is known of a name.
 func (d *Dentry) forget(name string) {
 	d.mu.Lock()
+	delete(d.seen, name)
 	if child, known := d.children[name]; known {
 		if child == nil {
 			d.negatives--
+			recent.negatives.Add(-1)
 		}
 		delete(d.children, name)
 	}

@@ -3,6 +3,7 @@ package mem
 import (
 	"slices"
 	"strings"
+	"weak"
 
 	"sentinel/internal/abi/linux"
 	"sentinel/internal/vfs"
@@ -18,16 +19,33 @@ const (
 	listMax   = 8192
 )
 
-// entry is what a directory knows of a name. Without a child it is a whiteout:
-// the lower layer has the name, but it is gone.
+// entry is what a directory knows of a name. With neither child nor lower it is
+// a whiteout: the lower layer has the name, but it is gone.
 type entry struct {
 	name  string
 	child vfs.Inode
+	// lower is what the lower layer has there. It lives for as long as somebody
+	// uses it or it was changed (FS.changed); then it can be made again.
+	lower weak.Pointer[node]
 	// pos is where it is read; 0 if that is where the lower listing has it.
 	pos int64
 	// hides says that the lower layer has the name.
 	hides bool
 }
+
+// inode returns what the entry leads to, nil for a whiteout and for a lower
+// object that nobody uses.
+func (e *entry) inode() vfs.Inode {
+	if e.child != nil {
+		return e.child
+	}
+	if n := e.lower.Value(); n != nil {
+		return n.self
+	}
+	return nil
+}
+
+func (e *entry) isWhiteout() bool { return e.child == nil && e.lower == weak.Pointer[node]{} }
 
 // Dir is a directory. Over a lower one it is the union of both.
 type Dir struct {
@@ -36,6 +54,7 @@ type Dir struct {
 
 	// mu guards the rest.
 	names map[string]*entry
+	sweep int      // size of names at which unused lower objects are dropped
 	order []*entry // with pos, ascending; removed ones have no child
 	gone  int      // of order
 	last  int64    // highest pos given out
@@ -54,15 +73,15 @@ func (d *Dir) Lookup(_ *vfs.Context, name string) (vfs.Inode, error) {
 	d.mu.RLock()
 	var child vfs.Inode
 	e := d.names[name]
-	if e != nil {
-		child = e.child
-	}
 	miss := e == nil && (d.lower == nil || d.listed && !d.inList(name))
+	if e != nil {
+		child, miss = e.inode(), e.isWhiteout()
+	}
 	d.mu.RUnlock()
 	if child != nil {
 		return child, nil
 	}
-	if miss || e != nil {
+	if miss {
 		return nil, linux.ENOENT
 	}
 	d.mu.Lock()
@@ -73,10 +92,12 @@ func (d *Dir) Lookup(_ *vfs.Context, name string) (vfs.Inode, error) {
 // lookup is Lookup with d.mu held.
 func (d *Dir) lookup(name string) (vfs.Inode, error) {
 	if e := d.names[name]; e != nil {
-		if e.child == nil {
+		if child := e.inode(); child != nil {
+			return child, nil
+		}
+		if e.isWhiteout() {
 			return nil, linux.ENOENT
 		}
-		return e.child, nil
 	}
 	if d.lower == nil || d.listed && !d.inList(name) {
 		return nil, linux.ENOENT
@@ -91,11 +112,16 @@ func (d *Dir) lookup(name string) (vfs.Inode, error) {
 		}
 		return nil, err
 	}
-	child := d.fs.adopt(l, a)
-	if sub, ok := child.(*Dir); ok {
-		sub.parent = d
+	child := d.fs.adopt(l, a, d)
+	if len(d.names) >= d.sweep {
+		for n, e := range d.names {
+			if !e.isWhiteout() && e.inode() == nil {
+				delete(d.names, n)
+			}
+		}
+		d.sweep = 2*len(d.names) + 64
 	}
-	d.put(&entry{name: name, child: child, hides: true})
+	d.put(&entry{name: name, lower: weak.Make(child.base()), hides: true})
 	return child, nil
 }
 
@@ -147,7 +173,7 @@ const dirEntrySize = 20
 
 // del removes a name; d.mu is held. The entry is told by child.
 func (d *Dir) del(e *entry) {
-	if _, ok := e.child.(*Dir); ok {
+	if _, ok := e.inode().(*Dir); ok {
 		d.countDir(-1)
 	}
 	if e.hides {
@@ -179,6 +205,7 @@ func (d *Dir) countDir(n int32) {
 func (d *Dir) touch() {
 	t := now()
 	d.attr.Mtime, d.attr.Ctime = t, t
+	d.keep()
 }
 
 // dead reports whether d was removed; d.mu is held.
@@ -261,7 +288,7 @@ func (d *Dir) Link(_ *vfs.Context, name string, target vfs.Inode) error {
 // find returns the entry of name if it is child's; d.mu is held.
 func (d *Dir) find(name string, child vfs.Inode) (*entry, error) {
 	e := d.names[name]
-	if e == nil || e.child == nil || e.child != child {
+	if e == nil || child == nil || e.inode() != child {
 		return nil, linux.ENOENT
 	}
 	return e, nil
@@ -316,12 +343,13 @@ func (d *Dir) kill() error {
 		return linux.ENOTEMPTY
 	}
 	for i := range d.list {
-		if e := d.names[d.list[i].Name]; e == nil || e.child != nil {
+		if e := d.names[d.list[i].Name]; e == nil || !e.isWhiteout() {
 			return linux.ENOTEMPTY
 		}
 	}
 	d.attr.Nlink = 0
 	d.attr.Ctime = now()
+	d.keep()
 	d.maybeFree()
 	return nil
 }

@@ -16,6 +16,7 @@ package mem
 import (
 	"sync"
 	"sync/atomic"
+	"weak"
 
 	"sentinel/internal/abi/linux"
 	"sentinel/internal/host"
@@ -55,7 +56,12 @@ type FS struct {
 	treeMu sync.Mutex
 
 	mu      sync.Mutex
-	byLower map[lowerKey]vfs.Inode // lower files with more than one name
+	byLower map[lowerKey]weak.Pointer[node] // lower files with more than one name
+	sweep   int                             // its size at which unused ones are dropped
+	// changed holds the objects of the lower layer that are not as it has them.
+	// Each holds the directory it was found in, and that its own, so the way to
+	// them stays.
+	changed map[*node]struct{}
 
 	lastIno atomic.Uint64
 	// inoBase marks the inode numbers of this layer, so that they differ from
@@ -85,8 +91,9 @@ func New(o Options) *FS {
 	fs.arena.fd = -1
 	if o.Lower != nil {
 		fs.inoBase = host.InoLimit
-		fs.byLower = make(map[lowerKey]vfs.Inode)
-		fs.root = fs.adopt(o.Lower, o.LowerAttr).(*Dir)
+		fs.byLower = make(map[lowerKey]weak.Pointer[node])
+		fs.changed = make(map[*node]struct{})
+		fs.root = fs.adopt(o.Lower, o.LowerAttr, nil).(*Dir)
 	} else {
 		fs.root = &Dir{}
 		fs.initDir(fs.root, &vfs.NewInode{Mode: linux.S_IFDIR | o.Mode&0o7777, UID: o.UID, GID: o.GID})
@@ -117,7 +124,7 @@ func (fs *FS) StatFS() (vfs.StatFS, error) {
 }
 
 // init fills a new inode in. The caller has charged for it.
-func (fs *FS) init(n *node, self vfs.Inode, a *vfs.NewInode) {
+func (fs *FS) init(n *node, self inode, a *vfs.NewInode) {
 	t := now()
 	n.fs, n.self, n.typ = fs, self, a.Mode&linux.S_IFMT
 	n.attr = vfs.Attr{
@@ -138,22 +145,22 @@ func (fs *FS) initDir(d *Dir, a *vfs.NewInode) {
 	}
 }
 
-// adopt returns the inode that stands for a lower object.
-func (fs *FS) adopt(l Lower, a *LowerAttr) vfs.Inode {
+// adopt returns the inode that stands for a lower object found in dir.
+func (fs *FS) adopt(l Lower, a *LowerAttr, dir *Dir) inode {
 	linked := a.Nlink > 1 && !a.IsDir()
 	key := lowerKey{a.HostDev, a.HostIno}
 	if linked {
 		fs.mu.Lock()
 		defer fs.mu.Unlock()
-		if ino := fs.byLower[key]; ino != nil {
-			return ino
+		if n := fs.byLower[key].Value(); n != nil {
+			return n.self
 		}
 	}
 	var n *node
-	var self vfs.Inode
+	var self inode
 	switch a.Type() {
 	case linux.S_IFDIR:
-		d := &Dir{}
+		d := &Dir{parent: dir}
 		n, self = &d.node, d
 	case linux.S_IFREG:
 		r := &Regular{}
@@ -167,10 +174,18 @@ func (fs *FS) adopt(l Lower, a *LowerAttr) vfs.Inode {
 		s := &Special{}
 		n, self = &s.node, s
 	}
-	n.fs, n.self, n.lower, n.attr, n.typ = fs, self, l, a.Attr, a.Type()
+	n.fs, n.self, n.lower, n.home, n.attr, n.typ = fs, self, l, dir, a.Attr, a.Type()
 	n.attr.DevMajor, n.attr.DevMinor = 0, fs.opts.DevMinor
 	if linked {
-		fs.byLower[key] = self
+		if len(fs.byLower) >= fs.sweep {
+			for k, p := range fs.byLower {
+				if p.Value() == nil {
+					delete(fs.byLower, k)
+				}
+			}
+			fs.sweep = 2*len(fs.byLower) + 64
+		}
+		fs.byLower[key] = weak.Make(n)
 	}
 	return self
 }

@@ -11,8 +11,9 @@ import (
 // node is what all inodes have.
 type node struct {
 	fs    *FS
-	self  vfs.Inode
+	self  inode
 	lower Lower  // nil if made here; fixed
+	home  *Dir   // where lower was found
 	typ   uint32 // linux.S_IFMT bits; fixed
 
 	mu          sync.RWMutex
@@ -22,6 +23,7 @@ type node struct {
 	opens       int  // open file descriptions
 	links       int  // made by linked, and charged
 	freed       bool // no name and no description is left
+	kept        bool // in FS.changed
 }
 
 // inode is implemented by every inode of this package.
@@ -31,6 +33,17 @@ type inode interface {
 }
 
 func (n *node) base() *node { return n }
+
+// keep notes that n is no longer as the lower layer has it; n.mu is held.
+func (n *node) keep() {
+	if n.lower == nil || n.kept || n.freed {
+		return
+	}
+	n.kept = true
+	n.fs.mu.Lock()
+	n.fs.changed[n] = struct{}{}
+	n.fs.mu.Unlock()
+}
 
 // FileSystem implements vfs.Inode.
 func (n *node) FileSystem() vfs.FileSystem { return n.fs }
@@ -59,6 +72,7 @@ func (n *node) SetAttr(_ *vfs.Context, s *vfs.SetAttr) error {
 // setAttr changes all but the size; n.mu is held.
 func (n *node) setAttr(s *vfs.SetAttr) {
 	a, t := &n.attr, now()
+	n.keep()
 	if s.Mask&vfs.SetMode != 0 {
 		a.Mode = a.Mode&linux.S_IFMT | s.Mode&0o7777
 	}
@@ -117,6 +131,7 @@ func (n *node) linked() error {
 	if !n.fs.quota.chargeSpace(inodeSpace) {
 		return linux.ENOSPC
 	}
+	n.keep()
 	n.links++
 	n.attr.Nlink++
 	n.attr.Ctime = now()
@@ -127,6 +142,7 @@ func unlinked(i vfs.Inode) {
 	n := i.(inode).base()
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.keep()
 	switch {
 	case n.typ == linux.S_IFDIR:
 		n.attr.Nlink = 0
@@ -146,6 +162,12 @@ func (n *node) maybeFree() {
 		return
 	}
 	n.freed = true
+	if n.kept {
+		n.kept = false
+		n.fs.mu.Lock()
+		delete(n.fs.changed, n)
+		n.fs.mu.Unlock()
+	}
 	space := int64(0)
 	for k, v := range n.xattrs {
 		space += xattrSpace(k, v)
@@ -200,6 +222,9 @@ func (n *node) loadXattrs() error {
 			n.fs.quota.forceSpace(xattrSpace(k, v))
 		}
 		n.xattrs = m
+		if len(m) > 0 {
+			n.keep() // they are charged for
+		}
 	}
 	n.xattrsKnown = true
 	return nil
@@ -243,6 +268,7 @@ func (n *node) Setxattr(_ *vfs.Context, name string, value []byte, flags uint32)
 	if n.xattrs == nil {
 		n.xattrs = make(map[string][]byte)
 	}
+	n.keep()
 	n.xattrs[name] = append([]byte{}, value...)
 	n.attr.Ctime = now()
 	return nil
@@ -274,6 +300,7 @@ func (n *node) Removexattr(_ *vfs.Context, name string) error {
 	if !ok {
 		return linux.ENODATA
 	}
+	n.keep()
 	delete(n.xattrs, name)
 	n.fs.quota.chargeSpace(-xattrSpace(name, v))
 	n.attr.Ctime = now()

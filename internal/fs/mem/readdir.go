@@ -109,11 +109,13 @@ func (f *dirFile) gather(batch []vfs.DirEntry, pos int64) (n int, err error) {
 		l := &d.list[pos-2]
 		ino, typ := l.Ino, l.Type
 		if e := d.names[l.Name]; e != nil {
-			if e.pos != 0 || e.child == nil {
+			if e.pos != 0 || e.isWhiteout() {
 				continue
 			}
-			b := e.child.(inode).base()
-			ino, typ = b.attr.Ino, uint8(b.typ>>12)
+			if child := e.inode(); child != nil {
+				b := child.(inode).base()
+				ino, typ = b.attr.Ino, uint8(b.typ>>12)
+			}
 		}
 		batch[n] = vfs.DirEntry{Name: l.Name, Ino: ino, Type: typ, Next: pos + 1}
 		n++

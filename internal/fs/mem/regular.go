@@ -137,6 +137,7 @@ func (r *Regular) copyUp(keep int64) error {
 	if r.c.form != formLower {
 		return nil
 	}
+	r.keep()
 	keep = min(keep, r.c.size)
 	n := content{fs: r.fs, fd: -1, size: keep}
 	if keep > 0 {

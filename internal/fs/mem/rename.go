@@ -75,7 +75,7 @@ func (d *Dir) Rename(c *vfs.Context, oldName string, child vfs.Inode, newDir vfs
 
 // displace removes what a rename from d replaces; both are locked.
 func (to *Dir) displace(d *Dir, e *entry) error {
-	old := e.child
+	old := e.inode()
 	if sub, ok := old.(*Dir); ok {
 		if sub == d || sub == to {
 			return linux.ENOTEMPTY
@@ -92,7 +92,7 @@ func (to *Dir) displace(d *Dir, e *entry) error {
 }
 
 func exchange(d *Dir, a *entry, to *Dir, b *entry) {
-	x, y := a.child, b.child
+	x, y := a.inode(), b.inode()
 	if a == b || x == y {
 		return
 	}
@@ -110,6 +110,7 @@ func changed(i vfs.Inode) {
 	n := i.(inode).base()
 	n.mu.Lock()
 	n.attr.Ctime = now()
+	n.keep()
 	n.mu.Unlock()
 }
 

@@ -1,0 +1,126 @@
+package vfs
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// maxRecent is how many dentries are kept for nothing but being asked for
+// again. Past it a directory only remembers those that something else uses, so
+// that a walk of a whole tree does not stay in memory. Tests make it small.
+var maxRecent = 1 << 15
+
+// recent is the dentries that directories keep, in the order of a clock with a
+// second chance. Lock order: recent.mu is a leaf.
+var recent struct {
+	mu   sync.Mutex
+	ring []*Dentry
+	hand int
+
+	negatives atomic.Int64 // nil children of all directories
+}
+
+// remember has the clock keep d, in place of the first that was not used since
+// the hand came by.
+func remember(d *Dentry) {
+	r := &recent
+	r.mu.Lock()
+	if d.slot != 0 {
+		r.mu.Unlock()
+		return
+	}
+	if len(r.ring) < maxRecent {
+		r.ring = append(r.ring, d)
+		d.slot = int32(len(r.ring))
+		r.mu.Unlock()
+		return
+	}
+	for {
+		if r.hand >= len(r.ring) {
+			r.hand = 0
+		}
+		if v := r.ring[r.hand]; !v.used.Load() {
+			break
+		} else {
+			v.used.Store(false)
+		}
+		r.hand++
+	}
+	victim := r.ring[r.hand]
+	victim.slot = 0
+	r.ring[r.hand] = d
+	r.hand++
+	d.slot = int32(r.hand)
+	r.mu.Unlock()
+	victim.evict()
+}
+
+// dropRecent takes d, which is gone, off the clock.
+func dropRecent(d *Dentry) {
+	r := &recent
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	i := int(d.slot) - 1
+	if i < 0 {
+		return
+	}
+	last := len(r.ring) - 1
+	r.ring[i] = r.ring[last]
+	r.ring[i].slot = int32(i + 1)
+	r.ring[last] = nil
+	r.ring = r.ring[:last]
+	d.slot = 0
+}
+
+// evict has the directory of d refer to it weakly, and d forget which names
+// are not there.
+func (d *Dentry) evict() {
+	d.mu.Lock()
+	d.dropNegatives()
+	d.mu.Unlock()
+	at := d.at.Load()
+	p := at.parent
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.volatile && p.children[at.name] == d {
+		delete(p.children, at.name)
+		p.see(at.name, d)
+	}
+}
+
+// revive returns the child name if it was evicted and is still in use.
+func (d *Dentry) revive(name string) *Dentry {
+	d.mu.Lock()
+	w, ok := d.seen[name]
+	if !ok {
+		d.mu.Unlock()
+		return nil
+	}
+	delete(d.seen, name)
+	child := w.Value()
+	if child != nil {
+		d.children[name] = child
+	}
+	d.mu.Unlock()
+	if child != nil {
+		remember(child)
+	}
+	return child
+}
+
+// dropNegatives forgets the names that are not there; d.mu is held.
+func (d *Dentry) dropNegatives() {
+	if d.negatives == 0 {
+		return
+	}
+	for n, c := range d.children {
+		if c == nil {
+			delete(d.children, n)
+		}
+	}
+	recent.negatives.Add(-int64(d.negatives))
+	d.negatives = 0
+}
