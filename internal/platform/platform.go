@@ -151,6 +151,9 @@ type Thread interface {
 	// Interrupt makes the current or next Run or BlockingCall return soon.
 	// It may be called from any goroutine.
 	Interrupt()
+	// Parked tells that the kernel is about to wait on the thread's behalf, or
+	// has done so.
+	Parked(on bool)
 	// Exit ends the host thread, and the host process with its last one.
 	Exit()
 	// Abandon ends a thread that Clone made and nobody attached.

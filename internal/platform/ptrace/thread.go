@@ -277,6 +277,9 @@ func (t *thread) Interrupt() {
 	}
 }
 
+// Parked implements platform.Thread.
+func (t *thread) Parked(bool) {}
+
 // Kill implements platform.Thread.
 func (t *thread) Kill() {
 	t.proc.mu.Lock()

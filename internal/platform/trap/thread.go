@@ -431,6 +431,16 @@ func (t *thread) wakeDead() {
 	}
 }
 
+// Parked implements platform.Thread: while the supervisor waits for something
+// else, the stub need not spin for the reply.
+func (t *thread) Parked(on bool) {
+	if on {
+		atomic.StoreUint64(&t.c.Spin, 0)
+	} else {
+		atomic.StoreUint64(&t.c.Spin, t.p.spin)
+	}
+}
+
 // Kill implements platform.Thread.
 func (t *thread) Kill() { t.proc.kill() }
 

@@ -90,7 +90,7 @@ static void post(struct cb *c)
 
 static void wait_reply(struct cb *c)
 {
-	u64 limit = c->spin, start = 0;
+	u64 start = 0;
 	u32 n = 0;
 	for (;;) {
 		for (int i = 0; i < 32; i++) {
@@ -107,7 +107,7 @@ static void wait_reply(struct cb *c)
 		u64 now = rdtsc();
 		if (n++ == 0)
 			start = now;
-		else if (now - start > limit)
+		else if (now - start > c->spin)
 			break;
 	}
 	__atomic_store_n(&c->stub_sleeps, 1, __ATOMIC_SEQ_CST);
