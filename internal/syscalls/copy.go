@@ -40,7 +40,8 @@ func copyData(t *task.Task, in, out *vfs.File, from, to *int64, n uint64) (uint6
 			if to != nil {
 				*to += int64(m)
 			}
-			if werr != nil || m == 0 {
+			// A file takes less only at a limit. The next call finds out.
+			if werr != nil || m == 0 || sent < got && !out.Stream() {
 				err = werr
 				break
 			}

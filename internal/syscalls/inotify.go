@@ -14,7 +14,11 @@ func sysInotifyInit1(t *task.Task, flags uint32) (uint64, error) {
 	if flags&^(linux.IN_CLOEXEC|linux.IN_NONBLOCK) != 0 {
 		return 0, linux.EINVAL
 	}
-	fd, err := t.FDs().Install(vfs.NewInotify(t.Ctx(), flags&linux.IN_NONBLOCK), flags&linux.IN_CLOEXEC != 0)
+	f, err := vfs.NewInotify(t.Ctx(), flags&linux.IN_NONBLOCK)
+	if err != nil {
+		return 0, err
+	}
+	fd, err := t.FDs().Install(f, flags&linux.IN_CLOEXEC != 0)
 	return uint64(fd), err
 }
 

@@ -10,9 +10,16 @@ import (
 
 // Limits of /proc/sys/fs/inotify.
 const (
-	maxQueuedEvents = 16384
-	maxWatches      = 65536 // of one instance
+	maxQueuedEvents  = 16384
+	maxUserInstances = 128
+	maxUserWatches   = 65536
 )
+
+// inotifyUser counts what a user has; states.mu guards it.
+type inotifyUser struct {
+	uid                uint32
+	instances, watches int
+}
 
 const (
 	inotifyHeader = 16 // sizeof(struct inotify_event)
@@ -58,6 +65,7 @@ func (e *inotifyEvent) size() int {
 type inotify struct {
 	NoFile
 	queue waiter.Queue
+	user  *inotifyUser
 
 	mu     sync.Mutex
 	events []inotifyEvent
@@ -68,9 +76,28 @@ type inotify struct {
 }
 
 // NewInotify makes an inotify instance. flags are linux.IN_NONBLOCK or none.
-func NewInotify(_ *Context, flags uint32) *File {
-	in := &inotify{byWD: make(map[int32]*watch), byIno: make(map[Inode]*watch)}
-	return NewAnonFile(in, "anon_inode:inotify", linux.O_RDONLY|flags&linux.O_NONBLOCK)
+func NewInotify(c *Context, flags uint32) (*File, error) {
+	uid := uint32(0)
+	if c.Cred != nil {
+		uid = c.Cred.UID
+	}
+	states.mu.Lock()
+	u := states.users[uid]
+	if u == nil {
+		if states.users == nil {
+			states.users = make(map[uint32]*inotifyUser)
+		}
+		u = &inotifyUser{uid: uid}
+		states.users[uid] = u
+	}
+	if u.instances >= maxUserInstances {
+		states.mu.Unlock()
+		return nil, linux.EMFILE
+	}
+	u.instances++
+	states.mu.Unlock()
+	in := &inotify{user: u, byWD: make(map[int32]*watch), byIno: make(map[Inode]*watch)}
+	return NewAnonFile(in, "anon_inode:inotify", linux.O_RDONLY|flags&linux.O_NONBLOCK), nil
 }
 
 // InotifyAdd watches what p leads to, or changes the watch that there is, and
@@ -102,7 +129,13 @@ func InotifyAdd(c *Context, f *File, p Path, mask uint32) (int32, error) {
 		}
 		return w.wd, nil
 	}
-	if len(in.byWD) >= maxWatches {
+	states.mu.Lock()
+	full := in.user.watches >= maxUserWatches
+	if !full {
+		in.user.watches++
+	}
+	states.mu.Unlock()
+	if full {
 		return 0, linux.ENOSPC
 	}
 	for {
@@ -251,6 +284,11 @@ func (in *inotify) Release(*File) {
 		w.detach()
 	}
 	in.byWD, in.byIno, in.events = nil, nil, nil
+	states.mu.Lock()
+	defer states.mu.Unlock()
+	if in.user.instances--; in.user.instances == 0 {
+		delete(states.users, in.user.uid)
+	}
 }
 
 // Readiness implements waiter.Waitable.

@@ -32,6 +32,8 @@ var states struct {
 
 	mu sync.Mutex
 	of map[Inode]*inodeState
+
+	users map[uint32]*inotifyUser // who has inotify instances
 }
 
 // stateOf returns the state of ino, made if create. states.mu is held.
@@ -198,6 +200,7 @@ func (w *watch) detach() {
 	if i := slices.Index(s.watches, w); i >= 0 {
 		s.watches = slices.Delete(slices.Clone(s.watches), i, i+1)
 		states.watches.Add(-1)
+		w.in.user.watches--
 		tidyState(w.ino, s)
 	}
 }

@@ -27,7 +27,8 @@ func concurrentTree(t *testing.T) {
 	for _, d := range dirs {
 		e.OK(e.Mkdir(d, 0o755))
 	}
-	in := vfs.NewInotify(e.C, 0)
+	in, err := vfs.NewInotify(e.C, 0)
+	e.OK(err)
 	defer in.DecRef()
 	for _, d := range dirs {
 		p, err := e.VFS.Lookup(e.C, at, d, 0)

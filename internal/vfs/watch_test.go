@@ -100,7 +100,8 @@ func TestInotify(t *testing.T) {
 		if c.setup != nil {
 			c.setup()
 		}
-		in := vfs.NewInotify(e.C, linux.IN_NONBLOCK)
+		in, err := vfs.NewInotify(e.C, linux.IN_NONBLOCK)
+		e.OK(err)
 		for i, p := range c.watch {
 			wd, err := vfs.InotifyAdd(e.C, in, e.must(p), linux.IN_ALL_EVENTS)
 			if err != nil || wd != int32(i+1) {
@@ -119,10 +120,11 @@ func TestInotifyWatches(t *testing.T) {
 	e := tree{env(t)}
 	e.Write("/f", "x")
 	e.OK(e.Mkdir("/d", 0o755))
-	in := vfs.NewInotify(e.C, 0)
+	in, err := vfs.NewInotify(e.C, 0)
+	e.OK(err)
 	defer in.DecRef()
 	add := func(p string, mask uint32) (int32, error) { return vfs.InotifyAdd(e.C, in, e.must(p), mask) }
-	_, err := add("/f", linux.IN_ONLYDIR|linux.IN_OPEN)
+	_, err = add("/f", linux.IN_ONLYDIR|linux.IN_OPEN)
 	e.Want(err, linux.ENOTDIR)
 	_, err = add("/f", 0)
 	e.Want(err, linux.EINVAL)
@@ -175,4 +177,23 @@ func TestInotifyWatches(t *testing.T) {
 	if got := events(e.Env, in); !slices.Equal(got, []string{"3 UNMOUNT", "3 IGNORED"}) {
 		t.Fatalf("%q", got)
 	}
+}
+
+func TestInotifyInstances(t *testing.T) {
+	e := env(t)
+	var all []*vfs.File
+	for range 128 {
+		in, err := vfs.NewInotify(e.C, 0)
+		e.OK(err)
+		all = append(all, in)
+	}
+	if _, err := vfs.NewInotify(e.C, 0); err != linux.EMFILE {
+		t.Errorf("one too many: %v", err)
+	}
+	for _, in := range all {
+		in.DecRef()
+	}
+	in, err := vfs.NewInotify(e.C, 0)
+	e.OK(err)
+	in.DecRef()
 }
