@@ -268,14 +268,13 @@ func (d *Dentry) added(name string, ino Inode) (*Dentry, error) {
 	return child, nil
 }
 
-// removed forgets child, whose name was unlinked from d.
-func (d *Dentry) removed(child *Dentry) {
-	d.setChild(child.Name(), nil)
-	child.dead.Store(true)
-	child.mu.Lock()
-	child.dropNegatives()
-	child.mu.Unlock()
-	dropRecent(child)
+// removed notes that d has no name any more.
+func (d *Dentry) removed() {
+	d.dead.Store(true)
+	d.mu.Lock()
+	d.dropNegatives()
+	d.mu.Unlock()
+	dropRecent(d)
 }
 
 // pin makes volatile directories remember d and what leads to it, so that it

@@ -55,9 +55,27 @@ func (l lockWait) EventRegister(e *waiter.Entry, mask waiter.Mask) { l.q.Registe
 // EventUnregister implements waiter.Waitable.
 func (l lockWait) EventUnregister(e *waiter.Entry) { l.q.Unregister(e) }
 
-// waiting tells for POSIX owners that wait on which other one they do, to find
-// deadlocks. Guarded by states.mu.
-var waiting map[*FDTable]*FDTable
+// waiting tells for POSIX owners that wait on which other one they do, and for
+// which inode's locks, to find deadlocks. Guarded by states.mu.
+var waiting map[*FDTable]lockEdge
+
+type lockEdge struct {
+	on *FDTable
+	s  *inodeState
+}
+
+// wake has those look again who wait for the locks of s that owner (nil for a
+// description) gave up something of. Until they have, they wait on nobody.
+func (s *inodeState) wake(owner *FDTable) {
+	if owner != nil {
+		for t, e := range waiting {
+			if e.on == owner && e.s == s {
+				delete(waiting, t)
+			}
+		}
+	}
+	s.waiters.Notify(waiter.In)
+}
 
 // callerPID returns the virtual pid of the caller.
 func (c *Context) callerPID() int32 {
@@ -187,7 +205,7 @@ func dropRanges(ino Inode, of *rangeLock) {
 	s.posix = slices.DeleteFunc(s.posix, of.sameOwner)
 	if d := len(s.posix) - n; d != 0 {
 		states.locks.Add(int32(d))
-		s.waiters.Notify(waiter.In)
+		s.wake(of.table)
 	}
 	tidyState(ino, s)
 }
@@ -267,7 +285,7 @@ func (f *File) SetLock(c *Context, l *RecordLock, ofd, wait bool) error {
 		defer states.mu.Unlock()
 		if s := states.of[f.Ino]; s != nil {
 			s.replace(r, false)
-			s.waiters.Notify(waiter.In)
+			s.wake(r.table)
 			tidyState(f.Ino, s)
 		}
 		return nil
@@ -302,20 +320,23 @@ func (s *inodeState) lock(r *rangeLock, wait bool) error {
 		}
 		if wait && r.table != nil && o.table != nil {
 			if waiting == nil {
-				waiting = make(map[*FDTable]*FDTable)
+				waiting = make(map[*FDTable]lockEdge)
 			}
 			// Whoever waits for somebody who waits for us waits forever.
-			for t, n := o.table, 0; t != nil && n < 64; t, n = waiting[t], n+1 {
+			for t, n := o.table, 0; t != nil && n < 64; t, n = waiting[t].on, n+1 {
 				if t == r.table {
 					return linux.EDEADLK
 				}
 			}
-			waiting[r.table] = o.table
+			waiting[r.table] = lockEdge{o.table, s}
 		}
 		return linux.EAGAIN
 	}
+	if r.table != nil {
+		delete(waiting, r.table)
+	}
 	if s.replace(r, true) {
-		s.waiters.Notify(waiter.In)
+		s.wake(r.table)
 	}
 	return nil
 }

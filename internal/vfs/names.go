@@ -245,7 +245,8 @@ func (v *VFS) UnlinkAt(c *Context, at Path, path string, atFlags uint32) error {
 	if err != nil {
 		return err
 	}
-	v.gone(d, child)
+	d.setChild(child.Name(), nil)
+	v.gone(child)
 	if !child.isDir() {
 		send(child.ino, linux.IN_ATTRIB, 0, "")
 	}
@@ -254,9 +255,9 @@ func (v *VFS) UnlinkAt(c *Context, at Path, path string, atFlags uint32) error {
 	return nil
 }
 
-// gone notes that child was removed from d, or replaced there.
-func (v *VFS) gone(d, child *Dentry) {
-	d.removed(child)
+// gone notes that child was removed from its directory, or replaced there.
+func (v *VFS) gone(child *Dentry) {
+	child.removed()
 	if child.mounted.Load() != 0 {
 		v.detachAll(child)
 	}

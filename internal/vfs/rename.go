@@ -87,14 +87,15 @@ func (v *VFS) RenameAt(c *Context, oldAt Path, old string, newAt Path, new strin
 		a.move(b, src, newName)
 		b.move(a, dst, oldName)
 	} else {
+		// Whoever walks there meanwhile finds the old or the new.
+		a.move(b, src, newName)
 		if dst != nil {
-			v.gone(b, dst)
+			v.gone(dst)
 		}
 		a.setChild(oldName, nil)
 		if flags&whiteout != 0 {
 			a.forget(oldName)
 		}
-		a.move(b, src, newName)
 	}
 	if flags&exchange != 0 {
 		notifyMove(a, b, src, nil, oldName, newName)
