@@ -43,6 +43,21 @@ func accessOf(flags uint32) uint32 {
 // OpenAt opens or creates path as openat(2) does, and as openat2(2) if resolve
 // (linux.RESOLVE_*) and CheckOpenHow say so. The umask is applied to mode.
 func (v *VFS) OpenAt(c *Context, at Path, path string, flags, mode uint32, resolve uint64) (*File, error) {
+	return retryStale(func() (*File, error) { return v.openAt(c, at, path, flags, mode, resolve) })
+}
+
+// retryStale calls open again if what the walk found was gone by the time that
+// it was to be opened: something else has its name now, or nothing has.
+func retryStale(open func() (*File, error)) (*File, error) {
+	for range 100 {
+		if f, err := open(); err != linux.ESTALE {
+			return f, err
+		}
+	}
+	return nil, linux.ENOENT
+}
+
+func (v *VFS) openAt(c *Context, at Path, path string, flags, mode uint32, resolve uint64) (*File, error) {
 	flags &= validOpen
 	if flags&linux.O_PATH != 0 {
 		flags &= pathFlags
@@ -264,6 +279,9 @@ func (v *VFS) open(c *Context, p Path, flags, acc uint32) (*File, error) {
 	f, err := v.openHeld(c, p, flags, truncate)
 	if err != nil {
 		d.writers.Add(-int32(hold))
+		if err == linux.ENOENT && d.isGone() {
+			err = linux.ESTALE
+		}
 		return nil, err
 	}
 	f.hold = hold
@@ -272,6 +290,16 @@ func (v *VFS) open(c *Context, p Path, flags, acc uint32) (*File, error) {
 		notify(d, linux.IN_MODIFY)
 	}
 	return f, nil
+}
+
+// isGone reports whether d has lost its name, also if the file system is just
+// about to take it away.
+func (d *Dentry) isGone() bool {
+	if p := d.Parent(); p != nil && !d.dead.Load() {
+		p.opMu.Lock()
+		defer p.opMu.Unlock()
+	}
+	return d.dead.Load()
 }
 
 func (v *VFS) openHeld(c *Context, p Path, flags uint32, truncate bool) (*File, error) {
@@ -316,17 +344,23 @@ func (v *VFS) OpenPath(c *Context, p Path, flags uint32) (*File, error) {
 	if flags&linux.O_PATH != 0 {
 		return newPathFile(p, flags&pathFlags), nil
 	}
-	return v.open(c, p, flags, accessOf(flags))
+	f, err := v.open(c, p, flags, accessOf(flags))
+	if err == linux.ESTALE {
+		err = linux.ENOENT
+	}
+	return f, err
 }
 
 // OpenExec opens a program. Nobody can open it for writing while the
 // description lives (do_open_execat).
 func (v *VFS) OpenExec(c *Context, at Path, path string, atFlags uint32) (*File, error) {
-	p, err := v.lookup(c, at, path, lookFlags(atFlags), 0)
-	if err != nil {
-		return nil, err
-	}
-	return v.open(c, p, linux.O_RDONLY, mayExec)
+	return retryStale(func() (*File, error) {
+		p, err := v.lookup(c, at, path, lookFlags(atFlags), 0)
+		if err != nil {
+			return nil, err
+		}
+		return v.open(c, p, linux.O_RDONLY, mayExec)
+	})
 }
 
 // openTmpfile is do_tmpfile.
