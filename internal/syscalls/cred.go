@@ -1,6 +1,8 @@
 package syscalls
 
 import (
+	"slices"
+
 	"sentinel/internal/abi/linux"
 	"sentinel/internal/cred"
 	"sentinel/internal/task"
@@ -35,8 +37,16 @@ func setUIDs(t *task.Task, c *cred.Cred) {
 			c.Effective = c.Permitted
 		}
 	}
-	if old.EUID != c.EUID || old.EGID != c.EGID {
+	setIDs(t, c)
+}
+
+// setIDs installs new credentials; what the task was allowed to be seen of goes
+// with the old ones (commit_creds).
+func setIDs(t *task.Task, c *cred.Cred) {
+	old := t.Cred()
+	if old.EUID != c.EUID || old.EGID != c.EGID || old.FSUID != c.FSUID || old.FSGID != c.FSGID || c.Permitted&^old.Permitted != 0 {
 		t.SetDumpable(0)
+		t.SetDeathSignal(0)
 	}
 	t.SetCred(c)
 }
@@ -183,7 +193,7 @@ func sysSetfsuid(t *task.Task, uid uint32) (uint64, error) {
 			c.Effective |= c.Permitted & fsCaps
 		}
 		c.FSUID = uid
-		t.SetCred(c)
+		setIDs(t, c)
 	}
 	return uint64(o.FSUID), nil
 }
@@ -193,7 +203,7 @@ func sysSetfsgid(t *task.Task, gid uint32) (uint64, error) {
 	if gid != noID && (gid == o.GID || gid == o.EGID || gid == o.SGID || gid == o.FSGID || o.Has(cred.CapSetgid)) {
 		c := o.Copy()
 		c.FSGID = gid
-		t.SetCred(c)
+		setIDs(t, c)
 	}
 	return uint64(o.FSGID), nil
 }
@@ -225,6 +235,7 @@ func sysSetgroups(t *task.Task, size int32, list uint64) (uint64, error) {
 	if err := usermem.CopyInSlice(t.Mem(), list, g); err != nil {
 		return 0, err
 	}
+	slices.Sort(g)
 	c := t.Cred().Copy()
 	c.Groups = g
 	t.SetCred(c)

@@ -82,8 +82,7 @@ func sysSchedSetaffinity(t *task.Task, pid int32, size uint32, addr uint64) (uin
 	if c := t.Cred(); x != t && c.EUID != x.Cred().EUID && c.EUID != x.Cred().UID && !c.Has(cred.CapSysNice) {
 		return 0, linux.EPERM
 	}
-	x.SetAffinity(m)
-	return 0, nil
+	return 0, x.SetAffinity(m)
 }
 
 func sysGetcpu(t *task.Task, cpu, node uint64) (uint64, error) {

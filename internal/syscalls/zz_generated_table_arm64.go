@@ -425,10 +425,14 @@ var table = [...]task.Syscall{
 	linux.SYS_SENDMMSG: {Name: "sendmmsg", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
 		return sysSendmmsg(t, int32(a[0]), a[1], uint32(a[2]), int32(a[3]))
 	}},
-	linux.SYS_PROCESS_VM_READV:  {Name: "process_vm_readv", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "process_vm_readv", linux.ENOSYS) }},
-	linux.SYS_PROCESS_VM_WRITEV: {Name: "process_vm_writev", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "process_vm_writev", linux.ENOSYS) }},
-	linux.SYS_KCMP:              {Name: "kcmp", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "kcmp", linux.ENOSYS) }},
-	linux.SYS_FINIT_MODULE:      {Name: "finit_module", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "finit_module", linux.EPERM) }},
+	linux.SYS_PROCESS_VM_READV: {Name: "process_vm_readv", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysProcessVmReadv(t, int32(a[0]), a[1], a[2], a[3], a[4], a[5])
+	}},
+	linux.SYS_PROCESS_VM_WRITEV: {Name: "process_vm_writev", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysProcessVmWritev(t, int32(a[0]), a[1], a[2], a[3], a[4], a[5])
+	}},
+	linux.SYS_KCMP:         {Name: "kcmp", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "kcmp", linux.ENOSYS) }},
+	linux.SYS_FINIT_MODULE: {Name: "finit_module", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "finit_module", linux.EPERM) }},
 	linux.SYS_SCHED_SETATTR: {Name: "sched_setattr", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
 		return sysSchedSetattr(t, int32(a[0]), a[1], uint32(a[2]))
 	}},
@@ -509,7 +513,9 @@ var table = [...]task.Syscall{
 	}},
 	linux.SYS_MEMFD_SECRET:     {Name: "memfd_secret", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "memfd_secret", linux.ENOSYS) }},
 	linux.SYS_PROCESS_MRELEASE: {Name: "process_mrelease", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "process_mrelease", linux.ENOSYS) }},
-	linux.SYS_FUTEX_WAITV:      {Name: "futex_waitv", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) { return refuse(t, "futex_waitv", linux.ENOSYS) }},
+	linux.SYS_FUTEX_WAITV: {Name: "futex_waitv", Fn: func(t *task.Task, a *[6]uint64) (uint64, error) {
+		return sysFutexWaitv(t, a[0], uint32(a[1]), uint32(a[2]), a[3], int32(a[4]))
+	}},
 	linux.SYS_SET_MEMPOLICY_HOME_NODE: {Name: "set_mempolicy_home_node", Fn: func(t *task.Task, _ *[6]uint64) (uint64, error) {
 		return refuse(t, "set_mempolicy_home_node", linux.ENOSYS)
 	}},

@@ -5,6 +5,7 @@ import (
 
 	"sentinel/internal/abi/linux"
 	"sentinel/internal/cred"
+	"sentinel/internal/host"
 	"sentinel/internal/platform"
 )
 
@@ -54,11 +55,18 @@ func (t *Task) Affinity() []byte {
 	return slices.Clone(t.affinity)
 }
 
-// SetAffinity remembers a CPU mask. The host schedules as it sees fit.
-func (t *Task) SetAffinity(m []byte) {
+// SetAffinity restricts the thread to the CPUs of a mask.
+func (t *Task) SetAffinity(m []byte) error {
 	t.k.mu.Lock()
+	defer t.k.mu.Unlock()
+	if t.th == nil {
+		return linux.ESRCH
+	}
+	if err := host.SetAffinity(t.th.HostTID(), m); err != nil {
+		return err
+	}
 	t.affinity = m
-	t.k.mu.Unlock()
+	return nil
 }
 
 // Policy returns the scheduling policy and priority that were set.

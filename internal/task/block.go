@@ -1,9 +1,12 @@
 package task
 
 import (
+	"runtime"
+	"sync/atomic"
 	"time"
 
 	"sentinel/internal/abi/linux"
+	"sentinel/internal/host"
 	"sentinel/internal/waiter"
 )
 
@@ -20,50 +23,77 @@ func (t *Task) Block(w waiter.Waitable, mask waiter.Mask, ready func() bool) err
 // zero time is none. w may be nil to wait for time and signals only, ready may
 // be nil if no event ends the wait.
 func (t *Task) BlockUntil(w waiter.Waitable, mask waiter.Mask, deadline time.Time, ready func() bool) error {
-	var ch chan struct{}
 	if w != nil {
-		ch = make(chan struct{}, 1)
-		e := waiter.NewChannelEntry(ch)
+		e := &waiter.Entry{Notify: func(waiter.Mask) { t.park.wake() }}
 		w.EventRegister(e, mask)
 		defer w.EventUnregister(e)
 	}
-	return t.BlockOn(ch, deadline, ready)
-}
-
-// BlockOn is BlockUntil for a channel, of capacity one, that is sent to when
-// ready may have become true. A nil channel never is.
-func (t *Task) BlockOn(ch <-chan struct{}, deadline time.Time, ready func() bool) error {
-	var timeout <-chan time.Time
-	if !deadline.IsZero() {
-		d := time.Until(deadline)
-		if d <= 0 {
-			if ready != nil && ready() {
-				return nil
-			}
-			return linux.ETIMEDOUT
+	parked := false
+	defer func() {
+		if parked {
+			t.th.Parked(false)
 		}
-		tm := time.NewTimer(d)
-		defer tm.Stop()
-		timeout = tm.C
-	}
+	}()
 	for {
+		t.park.prepare()
 		if ready != nil && ready() {
 			return nil
 		}
 		if t.interrupted() {
 			return linux.ERESTARTSYS
 		}
-		select {
-		case <-ch:
-		case <-t.wake:
-			// Somebody wants attention: ready decides first, then
-			// interrupted.
-		case <-timeout:
-			if ready != nil && ready() {
-				return nil
+		left := time.Duration(0)
+		if !deadline.IsZero() {
+			if left = time.Until(deadline); left <= 0 {
+				return linux.ETIMEDOUT
 			}
-			return linux.ETIMEDOUT
 		}
+		if !parked {
+			parked = true
+			t.th.Parked(true)
+			t.k.blocked()
+		}
+		t.park.wait(left)
+	}
+}
+
+// A thread that sleeps in a host call keeps one of the Go scheduler's places
+// until somebody takes it away, which the scheduler is slow to do. With places
+// to spare nobody needs to. They cost start-up time, so they come when it is
+// clear that tasks wait for each other.
+const (
+	manyBlocks = 16
+	manyProcs  = 8
+)
+
+func (k *Kernel) blocked() {
+	if k.blocks.Add(1) == manyBlocks && runtime.GOMAXPROCS(0) < manyProcs {
+		runtime.GOMAXPROCS(manyProcs)
+	}
+}
+
+// parker puts a task's OS thread to sleep. A task is locked to its thread, and
+// to park it by the Go scheduler takes two switches of threads where one futex
+// will do.
+type parker struct {
+	woken  atomic.Uint32
+	asleep atomic.Uint32
+}
+
+// prepare forgets earlier wake-ups. What they were for is looked at after it.
+func (p *parker) prepare() { p.woken.Store(0) }
+
+func (p *parker) wait(d time.Duration) {
+	p.asleep.Store(1)
+	if p.woken.Load() == 0 {
+		host.FutexWait(p.word(), 0, d)
+	}
+	p.asleep.Store(0)
+}
+
+func (p *parker) wake() {
+	if p.woken.Swap(1) == 0 && p.asleep.Load() != 0 {
+		host.FutexWake(p.word())
 	}
 }
 
@@ -82,5 +112,5 @@ func (t *Task) interrupted() bool {
 // parks the call where Linux restarts it unseen, which the run loop does by
 // ERESTARTSYS.
 func (t *Task) mustReturnLocked() bool {
-	return t.dying || t.tg.stopSig != 0 || t.pending.next(^t.mask) != 0 || t.tg.pending.next(^t.mask) != 0
+	return t.dying || t.tg.stopSig != 0 || t.hasPendingLocked(^t.mask)
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sentinel/internal/abi/linux"
+	"sentinel/internal/cred"
 	"sentinel/internal/platform"
 	"sentinel/internal/signal"
 	"sentinel/internal/usermem"
@@ -58,7 +59,7 @@ func (t *Task) Clone(a CloneArgs, newPIDFD func(g *ThreadGroup) (int32, error)) 
 		k.mu.Unlock()
 		return 0, linux.ERESTARTNOINTR
 	}
-	if !thread && uint64(len(k.groups)) >= t.tg.limits[linux.RLIMIT_NPROC].Cur && t.Cred().UID != 0 {
+	if !k.mayForkLocked(t) {
 		k.mu.Unlock()
 		return 0, linux.EAGAIN
 	}
@@ -67,13 +68,11 @@ func (t *Task) Clone(a CloneArgs, newPIDFD func(g *ThreadGroup) (int32, error)) 
 		k.mu.Unlock()
 		return 0, err
 	}
-	// Reserve the id.
 	c := &Task{k: k, tid: tid, wake: make(chan struct{}, 1), start: time.Now(), comm: t.comm}
-	k.tasks[tid] = c
 	k.mu.Unlock()
 	fail := func(err error) (uint64, error) {
 		k.mu.Lock()
-		delete(k.tasks, tid)
+		delete(k.reserved, tid)
 		k.mu.Unlock()
 		return 0, err
 	}
@@ -148,7 +147,7 @@ func (t *Task) Clone(a CloneArgs, newPIDFD func(g *ThreadGroup) (int32, error)) 
 		g.stopCond = sync.NewCond(&k.mu)
 		g.parent, g.parentTask = t.tg, t
 		if has(linux.CLONE_PARENT) {
-			g.parent, g.exitSignal = t.tg.parent, t.tg.exitSignal
+			g.parent, g.parentTask, g.exitSignal = t.tg.parent, t.tg.parentTask, t.tg.exitSignal
 		}
 		if has(linux.CLONE_SIGHAND) {
 			g.actions = t.tg.actions
@@ -199,17 +198,24 @@ func (t *Task) Clone(a CloneArgs, newPIDFD func(g *ThreadGroup) (int32, error)) 
 		return fail(linux.ERESTARTNOINTR)
 	}
 	g := c.tg
+	delete(k.reserved, tid)
+	k.tasks[tid] = c
 	if !thread {
 		k.groups[tid] = g
+		if has(linux.CLONE_PARENT) {
+			// The parent may have ended meanwhile.
+			g.parent, g.parentTask = t.tg.parent, t.tg.parentTask
+		}
 		if g.parent != nil {
 			g.parent.children[g] = struct{}{}
 		}
 		k.joinGroup(g, t.tg.pgrp)
+		g.armCPULimit()
 	}
 	g.tasks = append(g.tasks, c)
-	if g.stopSig != 0 {
-		c.attention.Store(true)
-	}
+	// What came before it was there: by its pidfd, or for the whole group.
+	c.dying = g.exiting
+	c.attention.Store(true)
 	k.forks.Add(1)
 	k.goroutines.Add(1)
 	k.mu.Unlock()
@@ -247,10 +253,32 @@ func (c *Task) abandon() {
 	if f := c.fs.Swap(nil); f != nil {
 		f.DropUser()
 	}
-	if m := c.mm.Swap(nil); m != nil {
-		m.DecUser()
+	if m := c.mm.Swap(nil); m != nil && m.DecUser() {
+		m.Release()
 	}
+	c.k.mu.Lock()
+	if g := c.tg; g.leader == c {
+		g.actions.refs--
+		g.exiting, g.zombie, g.reaped = true, true, true // for a pidfd of it
+	}
+	c.k.mu.Unlock()
 	c.th.Abandon()
+}
+
+// mayForkLocked checks the limit on the threads of t's user (copy_process).
+func (k *Kernel) mayForkLocked(t *Task) bool {
+	limit := t.tg.limits[linux.RLIMIT_NPROC].Cur
+	c := t.Cred()
+	if uint64(len(k.tasks)+len(k.reserved)) < limit || c.UID == 0 || c.Has(cred.CapSysResource) || c.Has(cred.CapSysAdmin) {
+		return true
+	}
+	n := uint64(len(k.reserved))
+	for _, x := range k.tasks {
+		if x.Cred().UID == c.UID {
+			n++
+		}
+	}
+	return n < limit
 }
 
 func (k *Kernel) initGroup() *ThreadGroup {

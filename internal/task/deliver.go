@@ -48,12 +48,9 @@ func (t *Task) deliverFault(info signal.Info, ev *platform.Event) {
 			if sig == signal.SIGSTOP || !k.stopIgnored(g) {
 				g.stopLocked(sig)
 			}
+		case g == k.init && g.unkillable(sig, &info):
 		default:
-			st := killedBy(sig)
-			if defaultCore.Has(sig) && g.limits[linux.RLIMIT_CORE].Cur != 0 && false {
-				st |= coreFlag
-			}
-			k.killGroupLocked(g, st)
+			k.killGroupLocked(g, killedBy(sig)) // cores are not dumped
 		}
 		t.attention.Store(true)
 		k.mu.Unlock()
@@ -91,8 +88,12 @@ func (t *Task) deliverFault(info signal.Info, ev *platform.Event) {
 		}
 	}
 	if err != nil {
-		// The stack cannot hold the frame: force_sigsegv.
-		t.killBy(signal.SIGSEGV)
+		// The stack cannot hold the frame (force_sigsegv).
+		if sig == signal.SIGSEGV {
+			t.killBy(signal.SIGSEGV)
+		} else {
+			t.ForceSegv()
+		}
 		return
 	}
 	if t.altStack.flags&ssAutoDisarm != 0 && sp != 0 {
@@ -214,28 +215,34 @@ func (t *Task) Sigreturn() (uint64, error) {
 	return 0, KeepRegs
 }
 
-// SignalWait implements rt_sigtimedwait(2) up to its time-out; deadline is as
-// of BlockUntil. It returns EAGAIN when the time is over.
+// SignalWait implements rt_sigtimedwait(2). block sleeps until a signal of set
+// is pending; with its ETIMEDOUT the result is EAGAIN.
 func (t *Task) SignalWait(set signal.Set, block func() error) (signal.Info, error) {
 	set &^= signal.Unblockable
 	k := t.k
 	k.mu.Lock()
-	info, ok := t.dequeueLocked(set)
-	if ok {
-		k.mu.Unlock()
-		return info, nil
-	}
-	t.sigWait = set
-	k.mu.Unlock()
-	err := block()
-	k.mu.Lock()
 	defer k.mu.Unlock()
-	t.sigWait = 0
-	if info, ok = t.dequeueLocked(set); ok {
-		return info, nil
+	defer func() {
+		t.sigWait = 0
+		t.retarget(set & t.mask) // those that others may wait for
+	}()
+	for {
+		if info, ok := t.dequeueLocked(set); ok {
+			return info, nil
+		}
+		t.sigWait, t.signaled = set, false
+		k.mu.Unlock()
+		err := block()
+		k.mu.Lock()
+		if info, ok := t.dequeueLocked(set); ok {
+			return info, nil
+		}
+		switch err {
+		case nil: // another thread was faster
+		case linux.ETIMEDOUT:
+			return signal.Info{}, linux.EAGAIN
+		default:
+			return signal.Info{}, linux.EINTR
+		}
 	}
-	if err == linux.ETIMEDOUT || err == nil {
-		return signal.Info{}, linux.EAGAIN
-	}
-	return signal.Info{}, linux.EINTR
 }

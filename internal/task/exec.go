@@ -3,6 +3,7 @@ package task
 import (
 	"encoding/binary"
 	"strings"
+	"time"
 
 	"sentinel/internal/abi/linux"
 	"sentinel/internal/cred"
@@ -82,34 +83,29 @@ func (r fileReader) readHead() ([]byte, error) {
 	return b[:n], nil
 }
 
-// Exec implements execve(2) and execveat(2).
+// Exec implements execve(2) and execveat(2). The new process is complete before
+// anything of the old one is given up.
 func (t *Task) Exec(a ExecArgs) error {
 	p, err := t.loadProgram(a)
 	if err != nil {
 		return err
 	}
-	if err := t.deThread(); err != nil {
-		p.release()
-		return err
-	}
-	old := t.th
 	th, err := t.k.cfg.Platform.NewProcess()
 	if err != nil {
 		p.release()
-		t.endExec()
 		return err
 	}
-	t.th = th
 	m, err := t.mapProgram(th, p, a.Filename, a.Envv)
+	if err == nil {
+		err = t.deThread()
+	}
 	if err != nil {
-		t.th = old
 		th.Kill()
 		th.Exit()
 		p.release()
-		t.endExec()
 		return err
 	}
-	t.commitExec(old, m, p)
+	t.commitExec(th, m, p)
 	return nil
 }
 
@@ -235,9 +231,9 @@ func (t *Task) execCreds(p *program, a *vfs.Attr) {
 func (t *Task) deThread() error {
 	k, g := t.k, t.tg
 	k.mu.Lock()
-	if g.exiting || g.execing != nil {
-		k.mu.Unlock()
-		return linux.EAGAIN
+	defer k.mu.Unlock()
+	if t.dying || g.exiting || g.execing != nil {
+		return linux.ERESTARTNOINTR // only to die
 	}
 	g.execing = t
 	for _, x := range g.tasks {
@@ -247,16 +243,21 @@ func (t *Task) deThread() error {
 		}
 	}
 	g.stopCond.Broadcast()
-	for len(g.liveTasks(t)) > 0 {
+	if len(g.tasks) > 1 {
+		// Their host process, which is t's too, will not be needed again.
+		killer := time.AfterFunc(killPatience, g.killHost)
+		defer killer.Stop()
+	}
+	for len(g.tasks) > 1 {
 		if t.dying {
 			g.execing = nil
-			k.mu.Unlock()
-			return linux.EINTR
+			return linux.ERESTARTNOINTR
 		}
 		k.mu.Unlock()
 		<-t.wake
 		k.mu.Lock()
 	}
+	t.attention.Store(true) // wake may have been for something else
 	if g.leader != t {
 		// The thread that executes takes over the id of the leader.
 		delete(k.tasks, t.tid)
@@ -264,31 +265,32 @@ func (t *Task) deThread() error {
 		k.tasks[t.tid] = t
 		g.leader = t
 	}
-	k.mu.Unlock()
 	return nil
 }
 
-func (t *Task) endExec() {
-	t.k.mu.Lock()
-	t.tg.execing = nil
-	t.attention.Store(true) // wake may have been consumed
-	t.k.mu.Unlock()
-}
-
-// commitExec switches the task to the new program (begin_new_exec).
-func (t *Task) commitExec(old platform.Thread, m *mm.MM, p *program) {
+// commitExec switches the task to the new program in the process of th
+// (begin_new_exec).
+func (t *Task) commitExec(th platform.Thread, m *mm.MM, p *program) {
 	k, g := t.k, t.tg
-	oldMM := t.mm.Swap(m)
-	if old != nil {
-		u, s := old.CPUTime()
-		k.mu.Lock()
-		g.times.User += u
-		g.times.System += s
-		k.mu.Unlock()
-	}
 	m.Exe = p.file
 	p.file = nil
 	p.release()
+	old := t.th
+	k.mu.Lock()
+	if old != nil {
+		u, s := old.CPUTime()
+		g.times.User += u
+		g.times.System += s
+	}
+	t.th = th
+	oldMM := t.mm.Swap(m)
+	if g.limits[linux.RLIMIT_AS].Cur != linux.RLIM64_INFINITY {
+		g.limitMemory()
+	}
+	if t.affinity != nil {
+		host.SetAffinity(th.HostTID(), t.affinity)
+	}
+	k.mu.Unlock()
 	t.endVfork()
 	if oldMM != nil && oldMM.DecUser() {
 		oldMM.Release()

@@ -29,11 +29,9 @@ func (t *Task) exitTask() {
 		t.exitRobustList()
 	}
 	t.endVfork()
-	if m := t.mm.Swap(nil); m != nil {
-		t.clearOnExit(m.Users() > 1)
-		if m.DecUser() {
-			m.Release()
-		}
+	m := t.mm.Swap(nil)
+	if m != nil && m.DecUser() {
+		m.Release()
 	}
 	if f := t.fds.Swap(nil); f != nil {
 		f.DropUser(&t.ctx)
@@ -42,13 +40,18 @@ func (t *Task) exitTask() {
 		f.DropUser()
 	}
 	k.mu.Lock()
-	last := len(g.liveTasks(t)) == 0
+	t.leaving = true
+	last := !slices.ContainsFunc(g.tasks, func(x *Task) bool { return !x.leaving })
+	var used CPUTimes
 	if last {
-		u, s := g.cpuTimesLocked()
-		g.times = CPUTimes{u, s}
+		used.User, used.System = g.cpuTimesLocked()
 	}
 	th := t.th
 	k.mu.Unlock()
+	if last && m != nil && g.parent != nil {
+		_, rss, _ := m.RSS() // nobody asks about init's
+		g.NoteMaxRSS(int64(rss >> 10))
+	}
 	if th != nil {
 		if last {
 			th.Kill()
@@ -56,9 +59,15 @@ func (t *Task) exitTask() {
 		th.Exit()
 	}
 	k.mu.Lock()
+	if last {
+		// Not before: what a thread that is still there has used is in it.
+		g.times = used
+	}
 	t.th = nil
 	t.exited = true
 	g.tasks = slices.DeleteFunc(g.tasks, func(x *Task) bool { return x == t })
+	t.retarget(^t.mask | t.sigWait)
+	k.adoptLocked(t)
 	if t != g.leader {
 		delete(k.tasks, t.tid)
 	}
@@ -75,12 +84,10 @@ func (t *Task) exitTask() {
 		return
 	}
 	if !g.exiting {
-		g.status = t.exitCode
-		if g.leader != t && g.leader != nil {
-			g.status = g.leader.exitCode
-		}
+		g.status = t.exitCode // of the last thread (synchronize_group_exit)
 	}
 	g.exiting = true
+	g.disarmKiller()
 	status := g.status
 	ctty := g.tty
 	k.mu.Unlock()
@@ -91,6 +98,31 @@ func (t *Task) exitTask() {
 	g.stopTimers()
 	k.runExitHooks(g)
 	k.groupExited(g, t)
+}
+
+// adoptLocked gives the children that thread t has made to another thread of
+// its process, and tells those who asked for it of its end (reparent_leader and
+// forget_original_parent).
+func (k *Kernel) adoptLocked(t *Task) {
+	g := t.tg
+	if len(g.tasks) == 0 {
+		return // groupExited does it
+	}
+	for c := range g.children {
+		if c.parentTask == t {
+			c.parentTask = g.tasks[0]
+			k.parentDied(c, t)
+		}
+	}
+}
+
+// parentDied sends the threads of c the signal of PR_SET_PDEATHSIG.
+func (k *Kernel) parentDied(c *ThreadGroup, parent *Task) {
+	for _, x := range c.tasks {
+		if x.pdeathsig != 0 && !x.exited {
+			k.sendLocked(c, nil, signal.Info{Signo: int32(x.pdeathsig), Code: signal.SIUser, PID: parent.tg.pid, UID: parent.Cred().UID})
+		}
+	}
 }
 
 func (t *Task) traceExit(st WaitStatus) {
@@ -118,16 +150,15 @@ func (k *Kernel) groupExited(g *ThreadGroup, last *Task) {
 	for c := range g.children {
 		delete(g.children, c)
 		old := c.parent
-		c.parent = reaper
+		c.parent, c.parentTask = reaper, nil
 		if reaper != nil {
 			reaper.children[c] = struct{}{}
 			c.exitSignal = signal.SIGCHLD
-		}
-		for _, t := range c.tasks {
-			if t.pdeathsig != 0 && !t.exited {
-				k.sendLocked(c, t, signal.Info{Signo: int32(t.pdeathsig), Code: signal.SIUser, PID: g.pid, UID: last.Cred().UID})
+			if len(reaper.tasks) > 0 {
+				c.parentTask = reaper.tasks[0]
 			}
 		}
+		k.parentDied(c, last)
 		k.killOrphanedGroup(c, old)
 		if c.zombie && reaper != nil {
 			k.exitNotifyLocked(c)
@@ -211,10 +242,6 @@ func (t *Task) endVfork() {
 	}
 }
 
-// clearOnExit is for set_tid_address where memory outlives the thread: the
-// host does it when the thread exits, which Exit brings about.
-func (t *Task) clearOnExit(bool) {}
-
 // Robust futex lists, Documentation/locking/robust-futex-ABI.rst.
 const (
 	robustListLimit  = 2048
@@ -266,7 +293,7 @@ func (t *Task) exitRobustList() {
 		var next [8]byte
 		_, err := t.Mem().CopyIn(entry&^1, next[:])
 		if entry&^1 != pend&^1 {
-			if !t.futexDeath(entry&^1+off, entry&1 != 0) {
+			if !t.futexDeath(entry&^1+off, entry&1 != 0, false) {
 				return
 			}
 		}
@@ -276,19 +303,26 @@ func (t *Task) exitRobustList() {
 		entry = le.Uint64(next[:])
 	}
 	if pend&^1 != 0 {
-		t.futexDeath(pend&^1+off, pend&1 != 0)
+		t.futexDeath(pend&^1+off, pend&1 != 0, true)
 	}
 }
 
-func (t *Task) futexDeath(addr uint64, pi bool) bool {
+// futexDeath is handle_futex_death. An operation that was under way may have
+// unlocked already without having woken anybody.
+func (t *Task) futexDeath(addr uint64, pi, underWay bool) bool {
 	if addr%4 != 0 {
 		return false
 	}
+	wake := platform.HostCall{Nr: linux.SYS_FUTEX, Args: [6]uint64{addr, futexWakeShared, 1}}
 	var word uint32
 	if err := usermem.CopyInObject(t.Mem(), addr, &word); err != nil {
 		return false
 	}
 	as := t.mm.Load().AddressSpace()
+	if underWay && !pi && word == 0 {
+		t.th.Call(wake)
+		return true
+	}
 	for range 64 {
 		if word&futexTIDMask != uint32(t.tid) {
 			return true
@@ -299,7 +333,7 @@ func (t *Task) futexDeath(addr uint64, pi bool) bool {
 		}
 		if old == word {
 			if word&futexWaiters != 0 && !pi {
-				t.th.Call(platform.HostCall{Nr: linux.SYS_FUTEX, Args: [6]uint64{addr, futexWakeShared, 1}})
+				t.th.Call(wake)
 			}
 			return true
 		}

@@ -76,6 +76,7 @@ type Kernel struct {
 
 	mu       sync.Mutex
 	tasks    map[int32]*Task        // by tid
+	reserved map[int32]struct{}     // ids of tasks that are being made
 	groups   map[int32]*ThreadGroup // by pid
 	pgroups  map[int32]*processGroup
 	sessions map[int32]*session
@@ -93,6 +94,7 @@ type Kernel struct {
 	goroutines sync.WaitGroup
 	refused    sync.Map // of program name + call
 	forks      atomic.Uint64
+	blocks     atomic.Uint64 // times that a task had to wait
 	done       chan struct{} // closed when init is gone
 	status     WaitStatus
 	killed     atomic.Bool
@@ -107,7 +109,7 @@ func New(cfg Config) *Kernel {
 	}
 	return &Kernel{
 		cfg: cfg, boot: time.Now(),
-		tasks: map[int32]*Task{}, groups: map[int32]*ThreadGroup{},
+		tasks: map[int32]*Task{}, reserved: map[int32]struct{}{}, groups: map[int32]*ThreadGroup{},
 		pgroups: map[int32]*processGroup{}, sessions: map[int32]*session{},
 		uts: utsName{cfg.Hostname, cfg.Domain}, done: make(chan struct{}),
 		names: mm.NewNames(), start: make(chan struct{}),
@@ -254,9 +256,17 @@ func (k *Kernel) ThreadGroups() []*ThreadGroup {
 	return out
 }
 
-// allocPID returns a free id. k.mu is held.
+// maxTasks bounds threads of the guest, each of which has one of the supervisor's:
+// the Go runtime gives up at 10000.
+const maxTasks = 8000
+
+// allocPID reserves a free id. k.mu is held.
 func (k *Kernel) allocPID() (int32, error) {
-	if k.cfg.MaxPIDs > 0 && len(k.tasks) >= k.cfg.MaxPIDs {
+	limit := k.cfg.MaxPIDs
+	if limit <= 0 || limit > maxTasks {
+		limit = maxTasks
+	}
+	if len(k.tasks)+len(k.reserved) >= limit {
 		return 0, linux.EAGAIN
 	}
 	for range PIDMax {
@@ -265,7 +275,8 @@ func (k *Kernel) allocPID() (int32, error) {
 			k.lastPID = 300 // RESERVED_PIDS, as alloc_pid in kernel/pid.c
 		}
 		p := k.lastPID
-		if k.tasks[p] == nil && k.groups[p] == nil && k.pgroups[p] == nil && k.sessions[p] == nil {
+		if _, taken := k.reserved[p]; !taken && k.tasks[p] == nil && k.groups[p] == nil && k.pgroups[p] == nil && k.sessions[p] == nil {
+			k.reserved[p] = struct{}{}
 			return p, nil
 		}
 	}

@@ -1,6 +1,8 @@
 package task
 
 import (
+	"time"
+
 	"sentinel/internal/abi/linux"
 	"sentinel/internal/cred"
 	"sentinel/internal/signal"
@@ -183,6 +185,30 @@ func (k *Kernel) killGroupLocked(g *ThreadGroup, st WaitStatus) {
 			t.interruptLocked()
 		}
 	}
+	if g.killer == nil && len(g.tasks) > 0 {
+		g.killer = time.AfterFunc(killPatience, g.killHost)
+	}
+}
+
+// killPatience is how long threads have to end in good order. A hostile one
+// can block the signal that interrupts it, or spin in the platform's code.
+const killPatience = 2 * time.Second
+
+// killHost ends the host processes under a group that does not end by itself.
+func (g *ThreadGroup) killHost() {
+	g.k.mu.Lock()
+	defer g.k.mu.Unlock()
+	for _, t := range g.tasks {
+		if t.th != nil {
+			t.th.Kill()
+		}
+	}
+}
+
+func (g *ThreadGroup) disarmKiller() {
+	if g.killer != nil {
+		g.killer.Stop()
+	}
 }
 
 // SignalMask returns the blocked signals.
@@ -200,10 +226,16 @@ func (t *Task) SetSignalMask(m signal.Set) {
 }
 
 func (t *Task) setMaskLocked(m signal.Set) {
-	t.mask = m &^ signal.Unblockable
-	if t.pending.next(^t.mask) != 0 || t.tg.pending.next(^t.mask) != 0 {
+	m &^= signal.Unblockable
+	t.retarget(m &^ t.mask)
+	t.mask = m
+	if t.hasPendingLocked(^m) {
 		t.attention.Store(true)
 	}
+}
+
+func (t *Task) hasPendingLocked(set signal.Set) bool {
+	return t.pending.next(set) != 0 || t.tg.pending.next(set) != 0
 }
 
 // SetTempSignalMask replaces the blocked signals for the duration of one call
@@ -255,8 +287,7 @@ func (t *Task) DequeueSignal(set signal.Set) (signal.Info, bool) {
 func (t *Task) HasPending(set signal.Set) bool {
 	t.k.mu.Lock()
 	defer t.k.mu.Unlock()
-	set &^= signal.Unblockable
-	return t.pending.next(set) != 0 || t.tg.pending.next(set) != 0
+	return t.hasPendingLocked(set &^ signal.Unblockable)
 }
 
 // Action returns and, if act is not nil, replaces what the process does with

@@ -96,6 +96,14 @@ const KeepRegs = linux.Errno(1000)
 // finish stores the result of a call, or notes that it is to be restarted.
 func (t *Task) finish(ret uint64, err error) {
 	t.restart = 0
+	if t.hasSaved && !interruptedBySignal(err) {
+		// Signals that only the call's own mask let through wait
+		// (restore_saved_sigmask_unless).
+		t.k.mu.Lock()
+		t.hasSaved = false
+		t.setMaskLocked(t.savedMask)
+		t.k.mu.Unlock()
+	}
 	if err == nil {
 		t.th.SetReturn(ret)
 		return
@@ -114,6 +122,14 @@ func (t *Task) finish(ret uint64, err error) {
 	default:
 		t.th.SetReturn(negErrno(e))
 	}
+}
+
+func interruptedBySignal(err error) bool {
+	switch err {
+	case linux.EINTR, linux.ERESTARTSYS, linux.ERESTARTNOINTR, linux.ERESTARTNOHAND, linux.ERESTART_RESTARTBLOCK:
+		return true
+	}
+	return false
 }
 
 func negErrno(e linux.Errno) uint64 { return uint64(-int64(e)) }
@@ -163,15 +179,15 @@ func (t *Task) attend() bool {
 		if !ok {
 			// No signal: a call interrupted for nothing is made again, and
 			// the mask of sigsuspend and the like goes.
-			if t.hasSaved && t.restart == 0 {
-				t.mask, t.hasSaved = t.savedMask, false
-			} else if t.hasSaved {
-				t.mask, t.hasSaved = t.savedMask, false
-				if t.pending.next(^t.mask) != 0 || t.tg.pending.next(^t.mask) != 0 {
+			if t.hasSaved {
+				t.hasSaved = false
+				t.setMaskLocked(t.savedMask)
+				if t.hasPendingLocked(^t.mask) {
 					k.mu.Unlock()
 					continue
 				}
 			}
+			t.signaled = false
 			k.mu.Unlock()
 			t.restartCall(false, 0)
 			return false

@@ -53,11 +53,17 @@ func (q *sigQueue) take(sig int) signal.Info {
 		return signal.Info{Signo: int32(sig), Code: signal.SIUser}
 	}
 	info := q.info[i]
-	q.info = slices.Delete(q.info, i, i+1)
-	if !slices.ContainsFunc(q.info, func(x signal.Info) bool { return int(x.Signo) == sig }) {
-		q.set &^= signal.Of(sig)
-	}
+	q.remove(i)
 	return info
+}
+
+// remove takes out the i-th entry.
+func (q *sigQueue) remove(i int) {
+	sig := q.info[i].Signo
+	q.info = slices.Delete(q.info, i, i+1)
+	if !slices.ContainsFunc(q.info, func(x signal.Info) bool { return x.Signo == sig }) {
+		q.set &^= signal.Of(int(sig))
+	}
 }
 
 // drop removes every instance of the signals in s.
@@ -135,24 +141,18 @@ func (k *Kernel) sendLocked(g *ThreadGroup, t *Task, info signal.Info) error {
 		return nil
 	}
 	k.jobControlSignal(g, sig)
-	if g == k.init && g.unkillable(sig, &info) {
+	first := t // whose mask counts
+	if first == nil {
+		first = g.leader
+	}
+	// A blocked signal stays pending even if ignored, because the action may
+	// change before it is unblocked (sig_ignored).
+	blocked := first != nil && first.mask.Has(sig)
+	if g == k.init && !blocked && g.unkillable(sig, &info) {
 		return nil
 	}
-	blocked := func(x *Task) bool { return x.mask.Has(sig) || x.hasSaved && x.savedMask.Has(sig) && x.mask.Has(sig) }
-	if sig != signal.SIGKILL && sig != signal.SIGSTOP && g.ignores(sig) {
-		// A blocked signal stays pending even if ignored, because the
-		// action may change before it is unblocked (sig_ignored).
-		keep := false
-		if t != nil {
-			keep = blocked(t) || t.sigWait.Has(sig)
-		} else {
-			for _, x := range g.tasks {
-				keep = keep || blocked(x) || x.sigWait.Has(sig)
-			}
-		}
-		if !keep {
-			return nil
-		}
+	if sig != signal.SIGKILL && sig != signal.SIGSTOP && !blocked && g.ignores(sig) {
+		return nil
 	}
 	q := &g.pending
 	if t != nil {
@@ -164,56 +164,73 @@ func (k *Kernel) sendLocked(g *ThreadGroup, t *Task, info signal.Info) error {
 	if !q.add(info) {
 		return nil
 	}
-	if sig == signal.SIGKILL || k.fatalNow(g, t, sig) {
+	if sig == signal.SIGKILL {
 		k.killGroupLocked(g, killedBy(sig))
 		return nil
 	}
-	if t != nil {
-		if t.wants(sig) {
-			t.interruptLocked()
-		}
-		g.sigEvents.Notify(notifyIn)
-		return nil
-	}
-	var chosen *Task
-	if g.leader != nil && !g.leader.exited && g.leader.wants(sig) {
-		chosen = g.leader
-	}
-	for _, x := range g.tasks {
-		if chosen == nil && !x.exited && x.wants(sig) {
-			chosen = x
-		}
-	}
 	g.sigEvents.Notify(notifyIn)
-	if chosen != nil {
-		chosen.interruptLocked()
+	x := g.receiver(t, sig)
+	switch {
+	case x == nil:
+	case g.fatalFor(x, sig):
+		k.killGroupLocked(g, killedBy(sig))
+	default:
+		x.signaled = true
+		x.interruptLocked()
 	}
 	return nil
 }
 
-// wants reports whether t would take sig now.
+// wants reports whether t would take sig now (wants_signal).
 func (t *Task) wants(sig int) bool {
-	return sig == signal.SIGKILL || !t.mask.Has(sig) || t.sigWait.Has(sig)
+	return !t.exited && !t.dying && !t.stopped && (!t.mask.Has(sig) || t.sigWait.Has(sig))
 }
 
-// fatalNow reports whether sig will kill the whole group and nobody can stop
-// it, so that all threads can be told at once.
-func (k *Kernel) fatalNow(g *ThreadGroup, t *Task, sig int) bool {
-	if g.actions.a[sig].Handler != sigDfl || (defaultIgnore | defaultStop | defaultCore).Has(sig) {
-		return false
-	}
-	if g == k.init {
-		return false // decided at delivery, see unkillable
-	}
-	if t != nil {
-		return !t.mask.Has(sig) && !t.sigWait.Has(sig)
-	}
-	for _, x := range g.tasks {
-		if !x.exited && !x.mask.Has(sig) && !x.sigWait.Has(sig) {
-			return true
+// receiver chooses who is woken for sig: t if it is for that thread, else the
+// leader if it wants it, else a thread that has not been woken for another
+// signal already. Those that have been look at all signals anyway.
+func (g *ThreadGroup) receiver(t *Task, sig int) *Task {
+	if t == nil {
+		t = g.leader
+		for _, x := range g.tasks {
+			if x.wants(sig) && !x.signaled && (t == nil || !t.wants(sig) || t.signaled) {
+				t = x
+			}
 		}
 	}
-	return false
+	if t == nil || !t.wants(sig) {
+		return nil
+	}
+	return t
+}
+
+// retarget finds other threads for the pending signals of set, which t does not
+// take any more (retarget_shared_pending). k.mu is held.
+func (t *Task) retarget(set signal.Set) {
+	g := t.tg
+	set &= g.pending.set
+	if set == 0 || len(g.tasks) < 2 {
+		return
+	}
+	for _, x := range g.tasks {
+		if x == t {
+			continue
+		}
+		for sig := 1; sig <= signal.Max; sig++ {
+			if set.Has(sig) && x.wants(sig) {
+				set &^= signal.Of(sig)
+				x.signaled = true
+				x.interruptLocked()
+			}
+		}
+	}
+}
+
+// fatalFor reports whether sig, which x would take, will kill the whole group
+// and nobody can stop it, so that all threads can be told at once (sig_fatal).
+func (g *ThreadGroup) fatalFor(x *Task, sig int) bool {
+	return g.actions.a[sig].Handler == sigDfl && !(defaultIgnore | defaultStop | defaultCore).Has(sig) &&
+		!x.mask.Has(sig) && g != g.k.init // of init deliver decides, see unkillable
 }
 
 // unkillable reports whether init is spared: where the bundle asks for it, init
@@ -230,6 +247,7 @@ func (t *Task) interruptLocked() {
 	case t.wake <- struct{}{}:
 	default:
 	}
+	t.park.wake()
 	if t.th != nil {
 		t.th.Interrupt()
 	}

@@ -113,7 +113,6 @@ func (t *Task) loadInit(a *InitArgs) error {
 		p.release()
 		return err
 	}
-	t.th = th
 	m, err := t.mapProgram(th, p, name, a.Envv)
 	if err != nil {
 		p.release()
@@ -121,7 +120,7 @@ func (t *Task) loadInit(a *InitArgs) error {
 		th.Exit()
 		return err
 	}
-	t.commitExec(nil, m, p)
+	t.commitExec(th, m, p)
 	return nil
 }
 

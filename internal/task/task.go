@@ -27,6 +27,7 @@ type Task struct {
 	// Owned by the task's goroutine.
 	th       platform.Thread
 	mem      usermem.Memory // of th
+	park     parker
 	ctx      vfs.Context
 	buf      []byte
 	sysNr    uint64 // of the call in progress
@@ -49,8 +50,10 @@ type Task struct {
 	savedMask  signal.Set // to restore after the call, if hasSaved
 	hasSaved   bool
 	sigWait    signal.Set // that sigtimedwait waits for
+	signaled   bool       // woken for a signal and not yet looked (TIF_SIGPENDING)
 	pending    sigQueue
 	dying      bool // must end itself
+	leaving    bool // is on its way through exitTask
 	exited     bool
 	stopped    bool // sits in a group stop
 	exitCode   WaitStatus
@@ -87,7 +90,7 @@ type ThreadGroup struct {
 	leader              *Task
 	tasks               []*Task
 	parent              *ThreadGroup
-	parentTask          *Task // that forked, for pdeathsig
+	parentTask          *Task // that forked, for pdeathsig and __WNOTHREAD
 	children            map[*ThreadGroup]struct{}
 	pgrp                *processGroup
 	pending             sigQueue
@@ -118,6 +121,8 @@ type ThreadGroup struct {
 	oomScoreAdj         int32
 	tty                 *tty.TTY // controlling terminal
 	start               time.Time
+	killer              *time.Timer // of killGroupLocked
+	cpuTimer            *time.Timer // of RLIMIT_CPU
 }
 
 // TID returns the thread id.

@@ -1,6 +1,7 @@
 package task
 
 import (
+	"slices"
 	"time"
 
 	"sentinel/internal/abi/linux"
@@ -65,6 +66,7 @@ func (g *ThreadGroup) SetItimer(which int, value, interval time.Duration) (oldLe
 		it.expires = time.Now().Add(value)
 		if which != linux.ITIMER_REAL {
 			it.cpu = g.cpuNow(which) + value
+			value = g.soonest(value)
 		}
 		g.armItimer(which, value)
 	}
@@ -89,7 +91,7 @@ func (g *ThreadGroup) itimerFired(which int, gen uint64) {
 		// CPU timers look again when the time that is left could have been
 		// used up at the earliest.
 		if left := it.cpu - g.cpuNow(which); left > 0 {
-			g.armItimer(which, max(left, time.Millisecond))
+			g.armItimer(which, g.soonest(left))
 			return
 		}
 	}
@@ -104,7 +106,7 @@ func (g *ThreadGroup) itimerFired(which int, gen uint64) {
 		return
 	}
 	it.cpu += it.interval
-	g.armItimer(which, it.interval)
+	g.armItimer(which, g.soonest(it.interval))
 }
 
 // posixTimer is a timer of timer_create(2).
@@ -120,7 +122,6 @@ type posixTimer struct {
 	cpu      time.Duration
 	interval time.Duration
 	gen      uint64
-	queued   bool
 	overrun  int64 // since the queued signal
 	last     int32 // of the last delivery
 }
@@ -202,6 +203,7 @@ func (g *ThreadGroup) SetTimer(id int32, armed bool, value, interval time.Durati
 	p.expires = time.Now().Add(value)
 	if cpuClock(p.clock) {
 		p.cpu = g.cpuNow(linux.ITIMER_PROF) + value
+		value = g.soonest(value)
 	}
 	g.arm(p, max(value, 0))
 	return oldLeft, oldInterval, nil
@@ -213,33 +215,34 @@ func (g *ThreadGroup) disarm(p *posixTimer) {
 		p.timer = nil
 	}
 	p.gen++
-	if p.queued {
-		g.dropTimerSignal(p)
-	}
+	g.dropTimerSignal(p)
 	p.overrun = 0
 }
 
-func (g *ThreadGroup) dropTimerSignal(p *posixTimer) {
-	p.queued = false
-	match := func(q *sigQueue) {
-		for i := range q.info {
-			if q.info[i].Code == signal.SITimer && q.info[i].TimerID == p.id {
-				info := q.info[i]
-				q.info = append(q.info[:i:i], q.info[i+1:]...)
-				rest := false
-				for _, x := range q.info {
-					rest = rest || x.Signo == info.Signo
-				}
-				if !rest {
-					q.set &^= signal.Of(int(info.Signo))
-				}
-				return
-			}
+// timerSignal finds the signal of a timer that has fired and not been delivered.
+func (g *ThreadGroup) timerSignal(p *posixTimer) (*sigQueue, int) {
+	find := func(q *sigQueue) int {
+		if !q.set.Has(int(p.sig)) {
+			return -1
+		}
+		return slices.IndexFunc(q.info, func(x signal.Info) bool {
+			return x.Code == signal.SITimer && !x.HasRaw && x.TimerID == p.id
+		})
+	}
+	if i := find(&g.pending); i >= 0 {
+		return &g.pending, i
+	}
+	if p.notify == sigevThreadID {
+		if t := g.k.tasks[p.tid]; t != nil && t.tg == g {
+			return &t.pending, find(&t.pending)
 		}
 	}
-	match(&g.pending)
-	for _, t := range g.tasks {
-		match(&t.pending)
+	return nil, -1
+}
+
+func (g *ThreadGroup) dropTimerSignal(p *posixTimer) {
+	if q, i := g.timerSignal(p); i >= 0 {
+		q.remove(i)
 	}
 }
 
@@ -257,7 +260,7 @@ func (g *ThreadGroup) timerFired(p *posixTimer, gen uint64) {
 	}
 	if cpuClock(p.clock) {
 		if left := p.cpu - g.cpuNow(linux.ITIMER_PROF); left > 0 {
-			g.arm(p, max(left, time.Millisecond))
+			g.arm(p, g.soonest(left))
 			return
 		}
 	}
@@ -265,7 +268,7 @@ func (g *ThreadGroup) timerFired(p *posixTimer, gen uint64) {
 	if p.interval > 0 {
 		if cpuClock(p.clock) {
 			p.cpu += p.interval
-			g.arm(p, p.interval)
+			g.arm(p, g.soonest(p.interval))
 		} else {
 			// Expirations missed meanwhile are overruns.
 			p.expires = p.expires.Add(p.interval)
@@ -280,7 +283,7 @@ func (g *ThreadGroup) timerFired(p *posixTimer, gen uint64) {
 	if p.notify == sigevNone {
 		return
 	}
-	if p.queued {
+	if _, i := g.timerSignal(p); i >= 0 {
 		p.overrun++
 		return
 	}
@@ -291,10 +294,7 @@ func (g *ThreadGroup) timerFired(p *posixTimer, gen uint64) {
 			return
 		}
 	}
-	p.queued = true
-	if k.sendLocked(g, t, info) != nil {
-		p.queued = false
-	}
+	k.sendLocked(g, t, info)
 }
 
 // Notification kinds of struct sigevent.
@@ -306,10 +306,9 @@ const (
 // timerDequeued fills in the overrun count when a timer's signal is taken.
 func (g *ThreadGroup) timerDequeued(info *signal.Info) {
 	p := g.ptimers[info.TimerID]
-	if p == nil || !p.queued {
+	if p == nil {
 		return
 	}
-	p.queued = false
 	p.last = int32(min(p.overrun, 0x7fffffff))
 	p.overrun = 0
 	info.Overrun = p.last
@@ -351,6 +350,10 @@ func (g *ThreadGroup) stopTimers() {
 			it.timer.Stop()
 			it.timer = nil
 		}
+	}
+	if g.cpuTimer != nil {
+		g.cpuTimer.Stop()
+		g.cpuTimer = nil
 	}
 	g.deletePosixTimers()
 }

@@ -55,7 +55,7 @@ func (t *Task) waitOnce(w *WaitFor) (Waited, error) {
 	defer k.mu.Unlock()
 	eligible := false
 	for c := range g.children {
-		if !w.matches(c) {
+		if !w.matches(c) || w.Options&linux.WNOTHREAD != 0 && c.parentTask != t {
 			continue
 		}
 		eligible = true
