@@ -119,7 +119,7 @@ func (s *Space) reach() int {
 		if m == nil {
 			return 0
 		}
-		if m.pid == 0 || unix.Tgkill(m.pid, m.tid, 0) == nil {
+		if m.pid == 0 || Tgkill(m.pid, m.tid, 0) != unix.ESRCH {
 			return m.tid
 		}
 		s.Gone(m.tid)

@@ -35,9 +35,10 @@ type thread struct {
 	tid  int
 	slot int
 
-	attached  bool
+	attached  bool // traced by us
 	fresh     bool // no guest instruction has run in the process
-	dead      bool
+	dead      bool // will run no more
+	reaped    bool // and has been waited for
 	regs      arch.Regs
 	regsValid bool // regs are those of the thread
 	regsDirty bool // and have been handed out for writing
@@ -72,18 +73,20 @@ func (t *thread) Attach() error {
 	if err := ptraceCall(unix.PTRACE_SEIZE, t.tid, 0, options); err != nil {
 		return err
 	}
+	t.attached = true // from here on somebody must wait for it
 	if err := ptraceCall(unix.PTRACE_INTERRUPT, t.tid, 0, 0); err != nil {
+		t.dead = true
 		return err
 	}
 	st, err := wait(t.tid)
 	if err != nil {
+		t.dead = true
 		return err
 	}
-	if !unix.WaitStatus(st).Stopped() {
-		t.dead = true
+	if ws := unix.WaitStatus(st); !ws.Stopped() {
+		t.gone(ws)
 		return linux.ESRCH
 	}
-	t.attached = true
 	// The clone's registers were set by the kernel above; none of the stub's
 	// are wanted.
 	t.regsValid, t.regsDirty = true, true
@@ -240,7 +243,7 @@ func (t *thread) fault(sig int) (platform.Event, bool) {
 }
 
 func (t *thread) gone(ws unix.WaitStatus) {
-	t.dead = true
+	t.dead, t.reaped = true, true
 	if t.tid == t.proc.pid {
 		t.proc.mu.Lock()
 		t.proc.reaped = true
@@ -273,7 +276,7 @@ func (t *thread) WriteFPState(b []byte) error { return setXState(t.tid, b) }
 func (t *thread) Interrupt() {
 	t.interrupt.Store(true)
 	if t.inGuest.Load() {
-		unix.Tgkill(t.proc.pid, t.tid, interruptSignal)
+		guestmem.Tgkill(t.proc.pid, t.tid, interruptSignal)
 	}
 }
 
@@ -301,7 +304,16 @@ func (t *thread) CPUTime() (user, system int64) {
 
 // Exit implements platform.Thread.
 func (t *thread) Exit() {
-	if !t.dead && t.attached {
+	switch {
+	case !t.attached || t.reaped:
+	case t.dead:
+		// A request failed since the thread is being killed. As long as it
+		// is not waited for, its process's first thread cannot be.
+		t.Kill()
+		if t.tid != t.proc.pid {
+			t.await()
+		}
+	default:
 		t.proc.mu.Lock()
 		last := t.proc.threads == 1
 		t.proc.mu.Unlock()
@@ -332,10 +344,10 @@ func (t *thread) exitThread() {
 
 // await waits until the thread has ended.
 func (t *thread) await() {
-	for !t.dead {
+	for !t.reaped {
 		st, err := wait(t.tid)
 		if err != nil {
-			t.dead = true
+			t.dead, t.reaped = true, true
 			return
 		}
 		ws := unix.WaitStatus(st)
@@ -356,7 +368,11 @@ func (t *thread) leave() {
 	t.proc.mu.Unlock()
 	if reap {
 		guestmem.Kill(t.proc.pid, false)
-		wait(t.proc.pid)
+		for {
+			if st, err := wait(t.proc.pid); err != nil || !unix.WaitStatus(st).Stopped() {
+				break
+			}
+		}
 		t.proc.mu.Lock()
 		t.proc.reaped = true
 		t.proc.mu.Unlock()
@@ -374,6 +390,5 @@ func (t *thread) Abandon() {
 	if t.Attach() == nil {
 		t.exitThread()
 	}
-	t.dead = true
-	t.leave()
+	t.Exit()
 }

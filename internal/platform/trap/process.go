@@ -100,7 +100,7 @@ const maxPID = 1 << 22
 func (pr *process) addThread(c *thread) bool {
 	pr.mu.Lock()
 	defer pr.mu.Unlock()
-	if pr.dead || c.tid <= 1 || c.tid >= maxPID || c.tid == pr.pid || pr.threads[c.tid] != nil || unix.Tgkill(pr.pid, c.tid, 0) != nil {
+	if pr.dead || c.tid <= 1 || c.tid >= maxPID || c.tid == pr.pid || pr.threads[c.tid] != nil || guestmem.Tgkill(pr.pid, c.tid, 0) != nil {
 		return false
 	}
 	pr.threads[c.tid] = c
@@ -256,7 +256,7 @@ const exitTime = 5 * time.Second
 // does not is hostile, and its process ends.
 func (pr *process) waitGone(tid int) {
 	begin := time.Now()
-	for !pr.isDead() && unix.Tgkill(pr.pid, tid, 0) == nil {
+	for !pr.isDead() && guestmem.Tgkill(pr.pid, tid, 0) == nil {
 		if time.Since(begin) > exitTime {
 			pr.kill()
 			<-pr.gone

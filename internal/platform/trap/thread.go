@@ -409,7 +409,7 @@ func (t *thread) Interrupt() {
 	pr.mu.Lock()
 	defer pr.mu.Unlock()
 	// A thread that has left has given its memory and its id back.
-	if !pr.dead && pr.threads[t.tid] == t && unix.Tgkill(pr.pid, t.tid, interruptSignal) == unix.ESRCH {
+	if !pr.dead && pr.threads[t.tid] == t && guestmem.Tgkill(pr.pid, t.tid, interruptSignal) == unix.ESRCH {
 		t.wakeDead()
 	}
 }
