@@ -75,13 +75,15 @@ const Unblockable = Set(1<<(SIGKILL-1) | 1<<(SIGSTOP-1))
 func Of(sigs ...int) Set {
 	s := Set(0)
 	for _, n := range sigs {
-		s |= 1 << (n - 1)
+		if Valid(n) {
+			s |= 1 << (n - 1)
+		}
 	}
 	return s
 }
 
-// Has reports whether sig is in the set.
-func (s Set) Has(sig int) bool { return s>>(sig-1)&1 != 0 }
+// Has reports whether sig is in the set; what is no signal is in none.
+func (s Set) Has(sig int) bool { return Valid(sig) && s>>(sig-1)&1 != 0 }
 
 // si_code values of include/uapi/asm-generic/siginfo.h.
 const (
