@@ -28,7 +28,7 @@ func Run(t *testing.T, mk func(t *testing.T) platform.Platform) {
 		{"Syscall", testSyscall}, {"Foreign", testForeign}, {"Fault", testFault}, {"Memory", testMemory},
 		{"Interrupt", testInterrupt}, {"Fork", testFork}, {"Thread", testThread}, {"File", testFile},
 		{"Blocking", testBlocking}, {"FPState", testFPState}, {"CompareAndSwap", testCAS}, {"Dead", testDead},
-		{"ManyThreads", testManyThreads},
+		{"ManyThreads", testManyThreads}, {"HotSite", testHotSite},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			runtime.LockOSThread()
