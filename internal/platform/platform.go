@@ -104,6 +104,12 @@ type CloneArgs struct {
 	ClearTID uint64
 }
 
+// IDs are the answers of the calls that ask for ids.
+type IDs struct {
+	PID, TID             int32
+	UID, EUID, GID, EGID uint32
+}
+
 // Thread is a host thread that runs guest code. Except for Interrupt, Kill and
 // HostTID its methods are called from one goroutine at a time, which is locked
 // to its OS thread from the first call that touches the host thread on.
@@ -151,6 +157,9 @@ type Thread interface {
 	// Interrupt makes the current or next Run or BlockingCall return soon.
 	// It may be called from any goroutine.
 	Interrupt()
+	// SetIDs gives the thread what getpid(2), gettid(2), getuid(2) and so on
+	// return, so that a platform may answer them itself. With nil it may not.
+	SetIDs(ids *IDs)
 	// Parked tells that the kernel is about to wait on the thread's behalf, or
 	// has done so.
 	Parked(on bool)

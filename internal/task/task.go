@@ -164,6 +164,17 @@ func (t *Task) Cred() *cred.Cred { return t.cred.Load() }
 func (t *Task) SetCred(c *cred.Cred) {
 	t.cred.Store(c)
 	t.ctx.Cred = c
+	t.tellIDs()
+}
+
+// tellIDs gives the platform what it may answer itself; nothing if somebody
+// wants to see every call.
+func (t *Task) tellIDs() {
+	if t.th == nil || t.k.cfg.Tracer != nil {
+		return
+	}
+	c := t.Cred()
+	t.th.SetIDs(&platform.IDs{PID: t.tg.pid, TID: t.tid, UID: c.UID, EUID: c.EUID, GID: c.GID, EGID: c.EGID})
 }
 
 // Ctx returns the context for VFS operations. It is valid during one call.
@@ -173,6 +184,7 @@ func (t *Task) Ctx() *vfs.Context { return &t.ctx }
 func (t *Task) refreshCtx() {
 	if t.th != nil {
 		t.mem = t.th.Memory()
+		t.tellIDs()
 	}
 	t.ctx = vfs.Context{Cred: t.Cred(), Mem: t.Mem(), FS: t.FS(), FDs: t.FDs(), Caller: t}
 }

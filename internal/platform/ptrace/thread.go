@@ -280,6 +280,9 @@ func (t *thread) Interrupt() {
 	}
 }
 
+// SetIDs implements platform.Thread.
+func (t *thread) SetIDs(*platform.IDs) {}
+
 // Parked implements platform.Thread.
 func (t *thread) Parked(bool) {}
 

@@ -431,6 +431,17 @@ func (t *thread) wakeDead() {
 	}
 }
 
+// SetIDs implements platform.Thread.
+func (t *thread) SetIDs(ids *platform.IDs) {
+	c := t.c
+	if ids == nil {
+		atomic.StoreUint64(&c.Flags, 0)
+		return
+	}
+	c.PID, c.TID, c.UID, c.EUID, c.GID, c.EGID = uint32(ids.PID), uint32(ids.TID), ids.UID, ids.EUID, ids.GID, ids.EGID
+	atomic.StoreUint64(&c.Flags, 1)
+}
+
 // Parked implements platform.Thread: while the supervisor waits for something
 // else, the stub need not spin for the reply.
 func (t *thread) Parked(on bool) {

@@ -456,6 +456,38 @@ static void serve(struct cb *c, struct ucontext *u)
 
 static inline int in(u64 pc, u8 *lo, u8 *hi) { return pc >= (u64)lo && pc < (u64)hi; }
 
+/* local answers calls whose answer stands in the control block. The supervisor
+ * owns the truth; a guest that changes it deceives itself. */
+static inline int local(struct cb *c, u64 nr, u64 *ret)
+{
+	if (!(c->flags & 1))
+		return 0;
+	switch (nr) {
+	case 39:
+		*ret = c->pid;
+		break;
+	case 186:
+		*ret = c->tid;
+		break;
+	case 102:
+		*ret = c->uid;
+		break;
+	case 104:
+		*ret = c->gid;
+		break;
+	case 107:
+		*ret = c->euid;
+		break;
+	case 108:
+		*ret = c->egid;
+		break;
+	default:
+		return 0;
+	}
+	c->calls_local++;
+	return 1;
+}
+
 /* on_sigsys: the guest made a system call. */
 __attribute__((noreturn, used)) void on_sigsys(struct siginfo *i, struct ucontext *u)
 {
@@ -471,8 +503,16 @@ __attribute__((noreturn, used)) void on_sigsys(struct siginfo *i, struct ucontex
 	c->args[5] = u->r9;
 	c->pc = u->rip;
 	c->event = (i->nr == MAGIC_READY && in(u->rip, text_begin, text_end)) ? EV_READY : EV_SYSCALL;
-	c->calls_forwarded++;
 	c->patched = 0;
+	/* The first calls go to the supervisor, which patches hot places. */
+	if (c->calls_forwarded++ > 64) {
+		u64 ret;
+		if (i->arch == 0xc000003e && local(c, i->nr, &ret)) {
+			u->rax = ret;
+			c->interrupt = 0;
+			fast_return(u, &c->interrupt);
+		}
+	}
 	send_inputs(c);
 	serve(c, u);
 	__builtin_unreachable();
@@ -561,6 +601,9 @@ __attribute__((used)) void on_interrupt(struct siginfo *i, struct ucontext *u)
 __attribute__((used)) void on_patched(struct cb *c, u64 nr)
 {
 	struct ucontext *u = (struct ucontext *)((u64)c + OFF_UC);
+	c->calls_patched++;
+	if (local(c, nr, &u->rax))
+		return;
 	c->frame = (u64)u;
 	c->nr = nr;
 	c->arch = 0xc000003e;
@@ -572,7 +615,6 @@ __attribute__((used)) void on_patched(struct cb *c, u64 nr)
 	c->args[5] = u->r9;
 	c->pc = u->rip;
 	c->event = EV_SYSCALL;
-	c->calls_patched++;
 	c->patched = 1;
 	send_inputs(c);
 	serve(c, u);

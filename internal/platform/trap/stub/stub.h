@@ -69,7 +69,7 @@ struct cb {
 	/* 176: results */
 	volatile u64 result;
 	volatile u64 calls_local, calls_forwarded, sleeps;
-	/* 208: local answers, written by the supervisor */
+	/* local answers, written by the supervisor; flags is 1 if they are valid */
 	volatile u64 flags;
 	volatile u32 pid, tid, uid, euid, gid, egid;
 	volatile u32 ppid, pad0;
