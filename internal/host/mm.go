@@ -16,6 +16,15 @@ func FileID(fd int) (dev, ino uint64, err error) {
 	return st.Dev, st.Ino, nil
 }
 
+// MapShared maps the first n bytes of a file for reading and writing.
+func MapShared(fd, n int) ([]byte, error) {
+	b, err := unix.Mmap(fd, 0, n, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	return b, errno(err)
+}
+
+// Unmap undoes MapShared.
+func Unmap(b []byte) { _ = unix.Munmap(b) }
+
 // MakeDev returns a device number from its parts.
 func MakeDev(major, minor uint32) uint64 { return unix.Mkdev(major, minor) }
 

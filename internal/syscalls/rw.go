@@ -26,7 +26,18 @@ const (
 )
 
 // curPos, as an offset, means the description's own position.
-const curPos = -1
+const curPos = vfs.Position
+
+// minView is how much at least is moved by a view of the file.
+const minView = 32 << 10
+
+// viewOffset is the place of what follows done bytes of a transfer at off.
+func viewOffset(off int64, done uint64) int64 {
+	if off == curPos {
+		return curPos
+	}
+	return off + int64(done)
+}
 
 // buffers walks over the pieces of guest memory of one read or write.
 type buffers struct {
@@ -124,6 +135,18 @@ func read(t *task.Task, f *vfs.File, rs []usermem.Range, off int64, flags uint32
 	done := uint64(0)
 	for {
 		want := int(min(total-done, maxChunk))
+		if want >= minView {
+			n, ok, err := f.ReadView(viewOffset(off, done), want, b.copyOut)
+			if done += uint64(n); err != nil && done == 0 {
+				return 0, err
+			}
+			if ok {
+				if n < want || done >= total {
+					break
+				}
+				continue
+			}
+		}
 		buf := t.Buffer(want)
 		n, err := retry(t, f, waiter.Readable|waiter.RdHup, nonblock, func() (int, error) {
 			if off != curPos {
@@ -191,6 +214,18 @@ func write(t *task.Task, f *vfs.File, rs []usermem.Range, off int64, flags uint3
 	done := uint64(0)
 	for {
 		want := int(min(total-done, maxChunk))
+		if want >= minView && flags&rwfAppend == 0 {
+			n, ok, err := f.WriteView(c, viewOffset(off, done), want, b.copyIn)
+			if done += uint64(n); err != nil && done == 0 {
+				return 0, err
+			}
+			if ok {
+				if n < want || done >= total {
+					break
+				}
+				continue
+			}
+		}
 		buf := t.Buffer(want)
 		got, err := b.copyIn(buf)
 		if err != nil && got == 0 {

@@ -64,6 +64,15 @@ type Mappable interface {
 	Mmap(c *Context, f *File, off, length int64, prot int, shared bool) (HostMapping, error)
 }
 
+// Viewer is implemented by operations that can show their data in the
+// supervisor's memory. fn gets up to n bytes at off and returns how many it
+// moved; it does nothing but have them copied to or from the guest. Without ok
+// nothing was done, and Read or Write serves.
+type Viewer interface {
+	ReadView(f *File, off int64, n int, fn func(b []byte) (int, error)) (done int, ok bool, err error)
+	WriteView(c *Context, off int64, n int, fn func(b []byte) (int, error)) (done int, ok bool, err error)
+}
+
 // Syncer, Allocator and so on are optional operations.
 type (
 	// Syncer implements fsync(2).

@@ -86,6 +86,50 @@ func (f *File) Pwrite(c *Context, src []byte, off int64) (int, error) {
 	return f.modified(f.Ops.Write(c, f, src, off))
 }
 
+// Position, as the offset of ReadView and WriteView, is that of the
+// description, which moves.
+const Position = -1
+
+// ReadView is Read or Pread by way of a Viewer.
+func (f *File) ReadView(off int64, n int, fn func(b []byte) (int, error)) (done int, ok bool, err error) {
+	v, ok := f.Ops.(Viewer)
+	if !ok || !f.Readable() {
+		return 0, false, nil
+	}
+	if off == Position {
+		f.posMu.Lock()
+		defer f.posMu.Unlock()
+		off = f.pos
+		defer func() { f.pos += int64(done) }()
+	}
+	if off > math.MaxInt64-int64(n) {
+		return 0, false, nil
+	}
+	done, ok, err = v.ReadView(f, off, n, fn)
+	_, _ = f.accessed(done, nil)
+	return done, ok, err
+}
+
+// WriteView is Write or Pwrite by way of a Viewer.
+func (f *File) WriteView(c *Context, off int64, n int, fn func(b []byte) (int, error)) (done int, ok bool, err error) {
+	v, ok := f.Ops.(Viewer)
+	if !ok || !f.Writable() || f.Flags()&linux.O_APPEND != 0 {
+		return 0, false, nil
+	}
+	if off == Position {
+		f.posMu.Lock()
+		defer f.posMu.Unlock()
+		off = f.pos
+		defer func() { f.pos += int64(done) }()
+	}
+	if off > math.MaxInt64-int64(n) {
+		return 0, false, nil
+	}
+	done, ok, err = v.WriteView(c, off, n, fn)
+	_, _ = f.modified(done, nil)
+	return done, ok, err
+}
+
 // accessed and modified tell watches of a transfer.
 func (f *File) accessed(n int, err error) (int, error) {
 	if n > 0 {

@@ -35,6 +35,7 @@ type content struct {
 	// ro is a second, read-only description of the memfd, if hasRO.
 	ro    int
 	hasRO bool
+	view  []byte
 }
 
 func (c *content) init(fs *FS) { c.fs, c.fd = fs, -1 }
@@ -355,6 +356,7 @@ func (c *content) free() {
 	case formSlot:
 		c.fs.arena.release(c.slot)
 	case formMemfd:
+		c.dropView()
 		host.Close(c.fd)
 		if c.hasRO {
 			host.Close(c.ro)

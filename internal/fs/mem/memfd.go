@@ -75,6 +75,7 @@ func (m *memfd) AddSeals(f *vfs.File, seals uint32) error {
 		return linux.EPERM
 	}
 	if seals&sealWrite != 0 && r.seals&sealWrite == 0 && r.c.shared {
+		r.c.dropView()
 		if err := host.SealWrite(r.c.fd); err != nil {
 			return hostErr(err)
 		}

@@ -201,6 +201,7 @@ func (n *node) closed() {
 	if n.opens == 0 {
 		if r, ok := n.self.(*Regular); ok {
 			r.unpin()
+			r.c.dropView()
 		}
 	}
 	n.maybeFree()
