@@ -200,7 +200,13 @@ func sysMemfdCreate(t *task.Task, name uint64, flags uint32) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	fs := t.Kernel().Ext(memfdKey{}, func() any { return mem.New(mem.Options{DevMinor: 1}) }).(*mem.FS)
+	fs := t.Kernel().Ext(memfdKey{}, func() any {
+		o := mem.Options{DevMinor: 1}
+		if root, ok := t.Kernel().VFS().Root().Dentry.Inode().FileSystem().(*mem.FS); ok {
+			o.Quota = root.Quota()
+		}
+		return mem.New(o)
+	}).(*mem.FS)
 	f, err := fs.NewMemfd(t.Ctx(), s, flags&mfdAllowSealing != 0, flags&mfdNoexecSeal != 0)
 	if err != nil {
 		return 0, err

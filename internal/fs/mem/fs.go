@@ -108,6 +108,9 @@ func (fs *FS) Name() string { return fs.opts.Name }
 // Root implements vfs.FileSystem.
 func (fs *FS) Root() vfs.Inode { return fs.root }
 
+// Quota returns the one that fs shares with others, or nil.
+func (fs *FS) Quota() *Quota { return fs.opts.Quota }
+
 // DevMinor implements vfs.FileSystem.
 func (fs *FS) DevMinor() uint32 { return fs.opts.DevMinor }
 
