@@ -201,7 +201,11 @@ func (t *thread) BlockingCall(c platform.HostCall) (uint64, error) {
 			return result(&r)
 		}
 		if r.RIP != stub.Call+2 {
-			continue // not begun
+			// Not begun, which the interrupt may have been early for.
+			if t.interrupt.Load() {
+				return 0, linux.ERESTARTSYS
+			}
+			continue
 		}
 		// Stopped in or after the call. In it, the host would restart it.
 		switch e := linux.Errno(-int64(r.RAX)); e {
