@@ -1,5 +1,5 @@
 # `make test` installs what it needs, builds, and proves everything.
-# The stages can be run alone: build, lint, unit, race, conformance, programs.
+# The stages can be run alone: build, lint, unit, race, conformance, hostile, programs.
 
 VERSION   := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 GO        ?= go
@@ -32,10 +32,13 @@ race: ## the same under the race detector
 conformance: build setup ## guest programs: on the host, then on each platform
 	$(TESTLOG) $(GO) test -p 1 -count=1 -timeout 20m ./test/conformance/...
 
+hostile: build setup ## guests that attack the platform
+	$(TESTLOG) $(GO) test -p 1 -count=1 -timeout 10m ./test/hostile
+
 programs: build setup ## real programs: natively, then on each platform
 	$(TESTLOG) $(GO) test -p 1 -count=1 -timeout 20m ./test/programs/...
 
-test: setup build lint unit race conformance programs
+test: setup build lint unit race conformance hostile programs
 
 bench: build setup ## side by side with chroot, runc, crun and runsc
 	$(GO) run ./test/bench -platforms $(PLATFORMS) $(BENCHFLAGS)
@@ -46,4 +49,4 @@ clean:
 help:
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
 
-.PHONY: build setup lint unit race conformance programs test bench clean help
+.PHONY: build setup lint unit race conformance hostile programs test bench clean help
