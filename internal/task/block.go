@@ -112,5 +112,9 @@ func (t *Task) interrupted() bool {
 // parks the call where Linux restarts it unseen, which the run loop does by
 // ERESTARTSYS.
 func (t *Task) mustReturnLocked() bool {
-	return t.dying || t.tg.stopSig != 0 || t.hasPendingLocked(^t.mask)
+	if t.dying || t.tg.stopSig != 0 || t.hasPendingLocked(^t.mask) {
+		return true
+	}
+	t.signaled = false // another thread took what it was woken for
+	return false
 }

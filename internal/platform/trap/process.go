@@ -1,6 +1,9 @@
 package trap
 
 import (
+	"bytes"
+	"os"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -256,7 +259,7 @@ const exitTime = 5 * time.Second
 // does not is hostile, and its process ends.
 func (pr *process) waitGone(tid int) {
 	begin := time.Now()
-	for !pr.isDead() && guestmem.Tgkill(pr.pid, tid, 0) == nil {
+	for !pr.isDead() && !pr.threadGone(tid) {
 		if time.Since(begin) > exitTime {
 			pr.kill()
 			<-pr.gone
@@ -264,6 +267,20 @@ func (pr *process) waitGone(tid int) {
 		}
 		unix.Nanosleep(&unix.Timespec{Nsec: 20_000}, nil)
 	}
+}
+
+// threadGone reports whether a thread has ended. A first thread that has stays a
+// zombie as long as there are others.
+func (pr *process) threadGone(tid int) bool {
+	if tid != pr.pid {
+		return guestmem.Tgkill(pr.pid, tid, 0) != nil
+	}
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(tid) + "/stat")
+	if err != nil {
+		return true
+	}
+	_, state, _ := bytes.Cut(b[bytes.LastIndexByte(b, ')')+1:], []byte(" "))
+	return bytes.HasPrefix(state, []byte("Z"))
 }
 
 func (pr *process) isDead() bool {
