@@ -163,6 +163,9 @@ filter:
 	.short	0x06; .byte 0, 0; .long 0x7fff0000
 	.endm
 	allow	SYS_futex
+	allow	SYS_futex_waitv
+	allow	SYS_remap_file_pages
+	allow	SYS_getcpu
 	allow	SYS_mmap
 	allow	SYS_munmap
 	allow	SYS_mprotect

@@ -37,6 +37,7 @@ static struct filter filter[] = {
 	DIRECT(28),		/* madvise */
 	DIRECT(26),		/* msync */
 	DIRECT(27),		/* mincore */
+	DIRECT(216),		/* remap_file_pages */
 	DIRECT(47),		/* recvmsg */
 	/* close of what was received, and not of the leash */
 	JEQ(3, 0, 5), LD(ARG(0)), JEQ(1, 1, 0), JEQ(2, 0, 1), RET(ALLOW), RET(TRAP),
