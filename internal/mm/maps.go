@@ -165,6 +165,25 @@ func (m *MM) parse(line string) (Mapping, bool) {
 	return e, true
 }
 
+// Extra returns how much of the host's address space is not the guest's, or is
+// mapped for what it may yet use: the platform's pages and the whole of the
+// stack, with its guard.
+func (m *MM) Extra() uint64 {
+	b, err := m.hostMaps("maps")
+	if err != nil {
+		return 0
+	}
+	lo, hi := m.as.Reserved()
+	n := uint64(0)
+	for line := range bytes.Lines(b) {
+		if e, ok := m.parse(string(bytes.TrimSuffix(line, []byte("\n")))); ok &&
+			(e.Start < hi && e.End > lo || e.Start < m.Layout.StackEnd && e.End >= m.Layout.StackStart) {
+			n += e.End - e.Start
+		}
+	}
+	return n
+}
+
 // RSS returns resident and virtual size in bytes (/proc/PID/statm), the
 // platform's own pages included.
 func (m *MM) RSS() (size, resident, shared uint64) {

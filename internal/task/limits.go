@@ -126,9 +126,8 @@ func (g *ThreadGroup) limitMemory() {
 		if m == nil || t.th == nil {
 			continue
 		}
-		lo, hi := m.AddressSpace().Reserved()
-		if extra := hi - lo + m.Layout.StackEnd - m.Layout.StackStart + guardSize; limit < linux.RLIM64_INFINITY-extra {
-			limit += extra
+		if limit < linux.RLIM64_INFINITY>>1 {
+			limit += m.Extra()
 		}
 		if err := host.LimitAddressSpace(t.th.HostTID(), limit); err != nil {
 			g.k.cfg.Log.Warn("cannot set a limit on memory", "pid", g.pid, "error", err)

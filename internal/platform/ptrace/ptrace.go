@@ -11,6 +11,7 @@ package ptrace
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -27,7 +28,7 @@ type Platform struct {
 	// sockMu serialises passing a descriptor: from the send until the guest
 	// process that it is meant for has received it.
 	sockMu sync.Mutex
-	xsize  int
+	xsize  atomic.Int64 // of the extended state, once known
 }
 
 // New returns the platform.

@@ -222,10 +222,8 @@ func (t *thread) fault(sig int) (platform.Event, bool) {
 		ev.TrapNo = 14
 		if ev.Code == 0x80 {
 			ev.TrapNo, ev.Addr = 13, 0
-		} else if ev.Code == 1 {
-			ev.ErrCode = 4
 		} else {
-			ev.ErrCode = 5
+			ev.ErrCode = t.pageFaultCode(&ev)
 		}
 	case unix.SIGILL:
 		ev.TrapNo = 6
@@ -242,6 +240,25 @@ func (t *thread) fault(sig int) (platform.Event, bool) {
 	return ev, true
 }
 
+// pageFaultCode works out the processor's error code of a page fault, which
+// ptrace does not tell: an access that was denied where the memory can be read
+// was a write.
+func (t *thread) pageFaultCode(ev *platform.Event) uint64 {
+	const present, write, user, fetch = 1, 2, 4, 16
+	code := uint64(user)
+	denied := ev.Code == 2 // SEGV_ACCERR
+	if denied {
+		code |= present
+	}
+	var b [1]byte
+	if t.Regs().RIP == ev.Addr {
+		code |= fetch
+	} else if _, err := t.as.CopyIn(ev.Addr, b[:]); denied && err == nil {
+		code |= write
+	}
+	return code
+}
+
 func (t *thread) gone(ws unix.WaitStatus) {
 	t.dead, t.reaped = true, true
 	if t.tid == t.proc.pid {
@@ -254,7 +271,7 @@ func (t *thread) gone(ws unix.WaitStatus) {
 // ReadFPState implements platform.Thread.
 func (t *thread) ReadFPState() ([]byte, error) {
 	if t.xbuf == nil {
-		n := t.p.xsize
+		n := int(t.p.xsize.Load())
 		if n == 0 {
 			n = 16 << 10
 		}
@@ -264,7 +281,7 @@ func (t *thread) ReadFPState() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.p.xsize = n
+	t.p.xsize.Store(int64(n))
 	t.xbuf = t.xbuf[:n]
 	return t.xbuf, nil
 }
