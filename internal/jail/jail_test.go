@@ -1,3 +1,8 @@
+//go:build !race
+
+// The race detector brings cgo, with which Go cannot make a call on all threads
+// (syscall.AllThreadsSyscall), and the jail is that.
+
 package jail
 
 import (
