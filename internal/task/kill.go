@@ -211,6 +211,17 @@ func (g *ThreadGroup) disarmKiller() {
 	}
 }
 
+// lost ends a task whose host thread is gone, and its process, unless it was to
+// end anyway: the others may be executing a program.
+func (t *Task) lost() {
+	t.k.mu.Lock()
+	if !t.dying {
+		t.k.killGroupLocked(t.tg, killedBy(signal.SIGKILL))
+	}
+	t.attention.Store(true)
+	t.k.mu.Unlock()
+}
+
 // SignalMask returns the blocked signals.
 func (t *Task) SignalMask() signal.Set {
 	t.k.mu.Lock()
