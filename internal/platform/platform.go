@@ -37,7 +37,8 @@ const (
 	Fault
 	// Interrupted: Interrupt was called.
 	Interrupted
-	// Dead: the host thread is gone (killed from outside, or by its filter).
+	// Dead: the host thread is gone (killed from outside, or by its filter);
+	// Event may have the signal.
 	Dead
 )
 

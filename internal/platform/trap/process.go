@@ -20,6 +20,7 @@ type process struct {
 	family *family
 	ch     *channel
 	gone   chan struct{} // closed when it is dead
+	signal atomic.Int32  // that ended it, before that
 
 	mu      sync.Mutex
 	threads map[int]*thread // by host tid
@@ -167,7 +168,7 @@ func (p *Platform) endLocked(pr *process) {
 // noted as dead before its id can be used again.
 func (p *Platform) reap() {
 	for {
-		pid, err := waitAny()
+		pid, sig, err := waitAny()
 		p.mu.Lock()
 		if err != nil {
 			for _, pr := range p.procs {
@@ -185,6 +186,7 @@ func (p *Platform) reap() {
 		}
 		pr := p.procs[pid]
 		if pr != nil {
+			pr.signal.Store(int32(sig))
 			p.endLocked(pr)
 		}
 		unix.Wait4(pid, nil, unix.WALL|unix.WNOHANG, nil)
@@ -223,6 +225,7 @@ func (t *thread) Exit() {
 		if last {
 			t.Kill()
 		} else {
+			t.as.Gone(t.tid) // before its memory is
 			t.give(opExit)
 		}
 	}

@@ -228,10 +228,20 @@ func (t *thread) SetReturn(v uint64) {
 // Syscall implements platform.Thread.
 func (t *thread) Syscall() *platform.SyscallArgs { return &t.sc }
 
+// deadEvent is the end of the thread's process, with the signal if the host sent
+// one: it does so where it cannot call the stub's handler.
+func (t *thread) deadEvent() platform.Event {
+	ev := platform.Event{Kind: platform.Dead}
+	if sig := t.proc.signal.Load(); sig > 0 && sig <= 31 {
+		ev.Signal = int(sig)
+	}
+	return ev
+}
+
 // Run implements platform.Thread.
 func (t *thread) Run() platform.Event {
 	if t.dead.Load() {
-		return platform.Event{Kind: platform.Dead}
+		return t.deadEvent()
 	}
 	t.inGuest.Store(true)
 	defer t.inGuest.Store(false)
@@ -247,7 +257,7 @@ func (t *thread) Run() platform.Event {
 	case t.regsValid:
 		if t.fpLive && t.saveFP() != nil {
 			t.lost()
-			return platform.Event{Kind: platform.Dead}
+			return t.deadEvent()
 		}
 		w := wordsOf(t.slot[t.frame+ucMC:])
 		storeRegs(&t.regs, w)
@@ -296,7 +306,7 @@ func (t *thread) Run() platform.Event {
 		return platform.Event{Kind: platform.Interrupted}
 	}
 	t.lost()
-	return platform.Event{Kind: platform.Dead}
+	return t.deadEvent()
 }
 
 const archX86_64 = 0xc000003e

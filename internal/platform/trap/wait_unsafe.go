@@ -6,8 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// waitAny waits for a child to end, without reaping it, and returns its id.
-func waitAny() (int, error) {
+// waitAny waits for a child to end, without reaping it, and returns its id and
+// the signal that ended it, if any.
+func waitAny() (pid, signal int, err error) {
 	var info [128]byte
 	for {
 		// SAFETY: siginfo_t has 128 bytes.
@@ -16,9 +17,15 @@ func waitAny() (int, error) {
 			continue
 		}
 		if e != 0 {
-			return 0, e
+			return 0, 0, e
 		}
-		// SAFETY: si_pid of a SIGCHLD stands at offset 16.
-		return int(*(*int32)(unsafe.Pointer(&info[16]))), nil
+		// SAFETY: siginfo_t of a SIGCHLD has si_code, si_pid and si_status at
+		// these offsets.
+		at := func(off uintptr) int { return int(*(*int32)(unsafe.Pointer(&info[off]))) }
+		const killed, dumped = 2, 3 // CLD_KILLED, CLD_DUMPED
+		if code := at(8); code == killed || code == dumped {
+			signal = at(24)
+		}
+		return at(16), signal, nil
 	}
 }

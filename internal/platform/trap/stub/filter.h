@@ -6,8 +6,9 @@ static struct filter filter[] = {
 	LD(ARCH), JEQ(0xc000003e, 1, 0), RET(TRAP),
 	LD(NR),
 	/* Direct: the caller's own memory and scheduling. */
-	DIRECT(11),		/* munmap */
-	DIRECT(10),		/* mprotect */
+	/* munmap and mprotect, if surely not of the platform's own memory */
+	JEQ(11, 1, 0), JEQ(10, 0, 7), LD(ARG_HI(1)), JEQ(0, 0, 4), LD(ARG_HI(0)), JGE(0x6ffc, 0, 1), JGE(0x6fff, 0, 1),
+	RET(ALLOW), LD(NR),
 	DIRECT(24),		/* sched_yield */
 	DIRECT(96),		/* gettimeofday */
 	DIRECT(201),		/* time */
@@ -19,7 +20,7 @@ static struct filter filter[] = {
 	/* madvise, but for what asks for hardware errors */
 	JEQ(28, 0, 4), LD(ARG(2)), JGE(24, 1, 0), RET(ALLOW), LD(NR),
 	/* mmap of private anonymous memory, not at a fixed place */
-	JEQ(9, 0, 6), LD(ARG(3)), AND(~0x24000u), JEQ(0x22, 0, 1), RET(ALLOW), LD(NR), JEQ(9, 0, 0),
+	JEQ(9, 0, 5), LD(ARG(3)), AND(~0x24000u), JEQ(0x22, 0, 1), RET(ALLOW), LD(NR),
 	/* futex: the operations that do not sleep and know no owner */
 	JEQ(202, 0, 9),
 	LD(ARG(1)), AND(~0x80),
@@ -33,6 +34,8 @@ static struct filter filter[] = {
 	DIRECT(202),		/* futex */
 	DIRECT(449),		/* futex_waitv */
 	DIRECT(9),		/* mmap */
+	DIRECT(11),		/* munmap */
+	DIRECT(10),		/* mprotect */
 	DIRECT(25),		/* mremap */
 	DIRECT(28),		/* madvise */
 	DIRECT(26),		/* msync */

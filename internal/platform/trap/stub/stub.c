@@ -41,7 +41,7 @@ struct siginfo { s32 signo, err, code, pad; u64 addr; s32 nr; u32 arch; };
 struct sigaction { void *handler; u64 flags; void *restorer; u64 mask; };
 
 extern u8 patched_entry[], patched_gs[], patched_ours[], patched_exit[], patched_last[];
-extern u8 fast_begin[], fast_last[], sig_begin[], sig_end[], block_begin[], block_end[], block_abort[], cas_begin[], cas_end[], cas_fix[], copy_begin[], copy_end[], copy_fix[];
+extern u8 fast_begin[], fast_last[], sig_begin[], sig_end[], block_begin[], block_end[], block_abort[], cas_begin[], cas_end[], cas_fix[], copy_begin[], copy_end[], copy_fix[], copy_part[];
 extern u8 text_begin[], text_end[];
 
 _Static_assert(__builtin_offsetof(struct cb, ss_sp) == 256, "do_clone knows it");
@@ -190,8 +190,9 @@ __asm__(
 	"	movq $-14, (%r8)\n"
 	"	ret\n");
 
-/* copy moves n bytes, copy_string up to a NUL. They return what they moved, -1
- * after a fault, copy_string also if there is no NUL within n. */
+/* copy moves n bytes, fewer if a fault comes between, and returns how many.
+ * copy_string moves up to a NUL, and returns -1 after a fault or if there is no
+ * NUL within n. */
 long copy(void *to, const void *from, u64 n);
 long copy_string(void *to, const void *from, u64 n);
 __asm__(
@@ -201,6 +202,9 @@ __asm__(
 	"	mov %rdx, %rax\n"
 	"copy_begin:\n"
 	"	rep movsb\n"
+	"	ret\n"
+	"copy_part:\n"
+	"	sub %rcx, %rax\n"
 	"	ret\n"
 	"copy_string:\n"
 	"	xor %eax, %eax\n"
@@ -407,8 +411,10 @@ static void serve(struct cb *c, struct ucontext *u)
 		case OP_RETURN:
 			u->rax = c->ret;
 			if (c->out_len) {
-				if (c->out_len > OUT_MAX || copy((void *)c->out_addr, (void *)((u64)c + OFF_OUT), c->out_len) < 0)
-					u->rax = -14;
+				u64 n = c->out_len;
+				long got = n > OUT_MAX ? 0 : copy((void *)c->out_addr, (void *)((u64)c + OFF_OUT), n);
+				if ((u64)got != n) /* a read is shorter, all else fails */
+					u->rax = got > 0 && c->ret == n ? got : -14;
 				c->out_len = 0;
 			}
 			c->state = ST_GUEST;
@@ -548,7 +554,7 @@ __attribute__((used)) void on_fault(struct siginfo *i, struct ucontext *u)
 		__builtin_unreachable();
 	}
 	if (in(u->rip, copy_begin, copy_end)) {
-		u->rip = (u64)copy_fix;
+		u->rip = in(u->rip, copy_begin, copy_part) ? (u64)copy_part : (u64)copy_fix;
 		return;
 	}
 	c->frame = (u64)u;
