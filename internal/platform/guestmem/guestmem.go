@@ -134,6 +134,12 @@ func (s *Space) copy(nr uintptr, addr uint64, b []byte) (int, error) {
 			return done, linux.EFAULT
 		}
 		n, e := Copy(nr, tid, addr+uint64(done), b[done:])
+		if e == linux.ESRCH {
+			// It has ended, if only as a zombie that leads others: they have
+			// the memory still.
+			s.Gone(tid)
+			continue
+		}
 		if e != 0 || n == 0 {
 			return done, linux.EFAULT
 		}

@@ -349,6 +349,7 @@ func (t *thread) Exit() {
 
 // exitThread makes a thread that is not its process's last one exit.
 func (t *thread) exitThread() {
+	t.as.Gone(t.tid) // before its memory is
 	r := t.blank(stub.Call)
 	r.RAX = unix.SYS_EXIT
 	if setRegs(t.tid, &r) != nil || ptraceCall(unix.PTRACE_CONT, t.tid, 0, 0) != nil {
