@@ -212,11 +212,15 @@ func (g *ThreadGroup) disarmKiller() {
 }
 
 // lost ends a task whose host thread is gone, and its process, unless it was to
-// end anyway: the others may be executing a program.
-func (t *Task) lost() {
+// end anyway: the others may be executing a program. sig is what the host sent,
+// if it is known.
+func (t *Task) lost(sig int) {
+	if sig == 0 {
+		sig = signal.SIGKILL
+	}
 	t.k.mu.Lock()
 	if !t.dying {
-		t.k.killGroupLocked(t.tg, killedBy(signal.SIGKILL))
+		t.k.killGroupLocked(t.tg, killedBy(sig))
 	}
 	t.attention.Store(true)
 	t.k.mu.Unlock()

@@ -50,7 +50,7 @@ func (t *Task) loop() {
 		case platform.Interrupted:
 			// Whoever interrupted has set attention.
 		case platform.Dead:
-			t.lost()
+			t.lost(ev.Signal)
 		}
 	}
 }
