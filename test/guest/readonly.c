@@ -87,20 +87,6 @@ TEST(opened_before_the_change)
 	close(ro), close(rw);
 }
 
-TEST(mapped_before_the_change)
-{
-	char b[4];
-	int ro = open(p("map"), O_RDONLY);
-	char *m = mmap(NULL, 4096, PROT_READ, MAP_SHARED, ro, 0);
-	CHECK(m != MAP_FAILED && !memcmp(m, "map\n", 4));
-	int rw = open(p("map"), O_RDWR);
-	CHECK_EQ(pwrite(rw, "M", 1, 0), 1);
-	CHECK_EQ(pread(ro, b, 1, 0), 1);
-	CHECK_EQ(b[0], 'M');
-	CHECK_EQ(m[0], 'M');
-	close(ro), close(rw);
-}
-
 TEST(trees)
 {
 	/* A directory of the host moves whole and is found under its new name only. */
