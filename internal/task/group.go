@@ -50,17 +50,25 @@ func (g *ThreadGroup) Leader() *Task {
 	return g.leader
 }
 
-// Tasks returns the live threads.
+// Tasks returns the live threads. One that is on its way out, whose id the host
+// may have cleared already (pthread_join), is not among them unless it is the
+// last.
 func (g *ThreadGroup) Tasks() []*Task {
 	g.k.mu.Lock()
 	defer g.k.mu.Unlock()
-	out := make([]*Task, 0, len(g.tasks))
-	for _, t := range g.tasks {
-		if !t.exited {
-			out = append(out, t)
+	live := func(keep func(t *Task) bool) []*Task {
+		out := make([]*Task, 0, len(g.tasks))
+		for _, t := range g.tasks {
+			if keep(t) {
+				out = append(out, t)
+			}
 		}
+		return out
 	}
-	return out
+	if out := live(func(t *Task) bool { return !t.leaving }); len(out) > 0 {
+		return out
+	}
+	return live(func(t *Task) bool { return !t.exited })
 }
 
 // Parent returns the parent process, nil for init.
