@@ -78,7 +78,8 @@ type Config struct {
 	Strace, Stats *os.File
 	Log           *slog.Logger
 
-	bundle bool
+	bundle  bool
+	ignored []string // of config.json
 }
 
 // FromBundle fills in what a bundle says; what flags have set stays.
@@ -88,7 +89,10 @@ func (c *Config) FromBundle(b *oci.Bundle) error {
 	if p == nil {
 		return fmt.Errorf("%s/config.json: process: missing", b.Dir)
 	}
-	c.bundle = true
+	if h := &s.Hooks; len(h.Prestart)+len(h.CreateRuntime)+len(h.CreateContainer)+len(h.StartContainer)+len(h.Poststart)+len(h.Poststop) > 0 {
+		return fmt.Errorf("%s/config.json: hooks: not supported yet", b.Dir)
+	}
+	c.bundle, c.ignored = true, s.Ignored
 	c.Args, c.Env, c.Cwd = p.Args, p.Env, p.Cwd
 	c.Root, c.RootReadonly = s.Root.Path, s.Root.Readonly
 	// The specification's default file systems are there in any case;

@@ -77,6 +77,9 @@ func Run(c *Config) (int, error) {
 	if s, err = openStreams(c, ttys); err != nil {
 		return 0, fmt.Errorf("terminal: %w", err)
 	}
+	for _, field := range c.ignored {
+		c.Log.Info("config.json asks for what a sandbox has no use for", "field", field)
+	}
 	st.mark("files")
 
 	args, err := c.initArgs(f, k, s, &caller)
