@@ -302,7 +302,10 @@ func sysTimerCreate(t *task.Task, clock int32, sevp, idp uint64) (uint64, error)
 			return 0, linux.EINVAL
 		}
 	}
-	id := t.ThreadGroup().NewTimer(s)
+	id, err := t.ThreadGroup().NewTimer(s)
+	if err != nil {
+		return 0, err
+	}
 	if err := usermem.CopyOutObject(t.Mem(), idp, &id); err != nil {
 		t.ThreadGroup().DeleteTimer(id)
 		return 0, err

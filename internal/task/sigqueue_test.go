@@ -157,7 +157,10 @@ func TestQueueLimit(t *testing.T) {
 func TestTimerAfterIgnoredSignal(t *testing.T) {
 	k, g := newProcess(1)
 	g.actions.a[signal.SIGUSR1].Handler = sigIgn
-	id := g.NewTimer(TimerSpec{Clock: linux.CLOCK_MONOTONIC, Signo: signal.SIGUSR1})
+	id, err := g.NewTimer(TimerSpec{Clock: linux.CLOCK_MONOTONIC, Signo: signal.SIGUSR1})
+	if err != nil {
+		t.Fatal(err)
+	}
 	p := g.ptimers[id]
 	g.timerFired(p, p.gen)
 	g.actions.a[signal.SIGUSR1].Handler = handler

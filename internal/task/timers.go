@@ -101,12 +101,27 @@ func (g *ThreadGroup) itimerFired(which int, gen uint64) {
 		return
 	}
 	if which == linux.ITIMER_REAL {
-		it.expires = it.expires.Add(it.interval)
-		g.armItimer(which, max(time.Until(it.expires), 0))
+		it.expires, _ = nextExpiry(it.expires, it.interval)
+		g.armItimer(which, max(time.Until(it.expires), leastInterval))
 		return
 	}
 	it.cpu += it.interval
 	g.armItimer(which, g.soonest(it.interval))
+}
+
+// leastInterval is how often a timer fires at most, which is the slack that
+// Linux allows itself. What is missed counts as overrun.
+const leastInterval = 50 * time.Microsecond
+
+// nextExpiry returns when a timer that expired at last expires again after now,
+// and how many times it would have meanwhile (hrtimer_forward).
+func nextExpiry(last time.Time, interval time.Duration) (next time.Time, missed int64) {
+	next = last.Add(interval)
+	if late := time.Since(next); late > 0 {
+		missed = int64(late / interval)
+		next = next.Add(time.Duration(missed) * interval)
+	}
+	return next, missed
 }
 
 // posixTimer is a timer of timer_create(2).
@@ -136,11 +151,15 @@ type TimerSpec struct {
 	Auto   bool // value is the timer's id
 }
 
-// NewTimer implements timer_create(2).
-func (g *ThreadGroup) NewTimer(s TimerSpec) int32 {
+// NewTimer implements timer_create(2): EAGAIN if there are as many timers as
+// signals may be queued.
+func (g *ThreadGroup) NewTimer(s TimerSpec) (int32, error) {
 	k := g.k
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if uint64(len(g.ptimers)) >= g.limits[linux.RLIMIT_SIGPENDING].Cur {
+		return 0, linux.EAGAIN
+	}
 	if g.ptimers == nil {
 		g.ptimers = map[int32]*posixTimer{}
 	}
@@ -154,7 +173,7 @@ func (g *ThreadGroup) NewTimer(s TimerSpec) int32 {
 		p.value = uint64(id)
 	}
 	g.ptimers[id] = p
-	return id
+	return id, nil
 }
 
 // cpuClock reports whether a timer runs on CPU time.
@@ -270,14 +289,10 @@ func (g *ThreadGroup) timerFired(p *posixTimer, gen uint64) {
 			p.cpu += p.interval
 			g.arm(p, g.soonest(p.interval))
 		} else {
-			// Expirations missed meanwhile are overruns.
-			p.expires = p.expires.Add(p.interval)
-			if late := time.Since(p.expires); late > 0 {
-				n := int64(late / p.interval)
-				p.overrun += n
-				p.expires = p.expires.Add(time.Duration(n) * p.interval)
-			}
-			g.arm(p, max(time.Until(p.expires), 0))
+			var missed int64
+			p.expires, missed = nextExpiry(p.expires, p.interval)
+			p.overrun += missed
+			g.arm(p, max(time.Until(p.expires), leastInterval))
 		}
 	}
 	if p.notify == sigevNone {
