@@ -15,9 +15,10 @@ static void on_cont(int s) { (void)s, conts++; }
 
 TEST(stop_and_continue)
 {
-	int s, p[2];
+	int s, p[2], q[2];
 	char c;
 	CHECK_OK(pipe(p));
+	CHECK_OK(pipe(q));
 	pid_t pid = FORK({
 		signal(SIGCONT, on_cont);
 		raise(SIGSTOP);
@@ -40,6 +41,7 @@ TEST(stop_and_continue)
 		CHECK_EQ(conts, 1);
 		write(p[1], "1", 1);
 		setpgid(0, 0);
+		read(q[0], &c, 1); /* a stop takes back what WCONTINUED tells */
 		raise(SIGSTOP);
 		write(p[1], "2", 1);
 		_exit(3);
@@ -49,12 +51,13 @@ TEST(stop_and_continue)
 	CHECK_EQ(waitpid(pid, &s, WCONTINUED), pid);
 	CHECK(WIFCONTINUED(s));
 	CHECK_EQ(read(p[0], &c, 1), 1);
+	CHECK_EQ(write(q[1], "g", 1), 1);
 	STOPPED_BY(pid, SIGSTOP);
 	kill(pid, SIGCONT);
 	CHECK_EQ(read(p[0], &c, 1), 1);
 	CHECK_EQ(c, '2');
 	CHECK_EXIT(pid, 3);
-	close(p[0]), close(p[1]);
+	close(p[0]), close(p[1]), close(q[0]), close(q[1]);
 }
 
 TEST(signals_while_stopped)
