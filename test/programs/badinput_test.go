@@ -156,6 +156,7 @@ func TestBadBundles(t *testing.T) {
 			{"version", strings.Replace(good, "1.0.2", "9.0.0", 1), []string{"9.0.0"}},
 			{"mount source", strings.Replace(good, `"root"`, `"mounts": [{"destination": "/mnt", "type": "bind", "source": "/no/such/source", "options": ["bind"]}], "root"`, 1), []string{"/no/such/source"}},
 			{"rlimit", strings.Replace(good, `"cwd"`, `"rlimits": [{"type": "RLIMIT_BOGUS", "hard": 1, "soft": 1}], "cwd"`, 1), []string{"RLIMIT_BOGUS"}},
+			{"hooks", strings.Replace(good, `"root"`, `"hooks": {"prestart": [{"path": "/bin/true"}]}, "root"`, 1), []string{"hooks"}},
 		} {
 			b.write(t, "config.json", 0o644, []byte(c.config))
 			b.sentinel(t, "", "run", "--platform="+b.platform, "--bundle", b.work, "id").failsClearly(t, c.name, []int{125}, c.words...)

@@ -2,9 +2,13 @@ package programs
 
 import (
 	"encoding/json"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // bundle writes a config.json beside the scratch root file system; change may
@@ -69,5 +73,56 @@ func TestBundles(t *testing.T) {
 		if r := b.runBundle(t, sh("cat /etc/passwd"), nil); r.code != 1 || !strings.Contains(r.stderr, "No such file") {
 			t.Errorf("the host's files show through: %+v", r)
 		}
+	})
+}
+
+// TestRuncSpec runs what `runc spec` writes, unchanged: a shell on the caller's
+// terminal, with runc's usual mounts, name spaces, capabilities and limits.
+func TestRuncSpec(t *testing.T) {
+	eachPlatform(t, func(t *testing.T, b *box) {
+		b.rootfs(t)
+		if out, err := exec.Command("runc", "spec", "--bundle", b.work).CombinedOutput(); err != nil {
+			t.Fatalf("runc spec: %v\n%s", err, out)
+		}
+		term := openTerminal(t)
+		if os.Getuid() == 0 {
+			for _, name := range []string{term.slave.Name(), filepath.Join(b.work, "config.json")} {
+				if err := os.Chown(name, b.uid, -1); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		cmd := exec.Command(world.sentinel, "run", "--platform="+b.platform, "--bundle", b.work, "spec")
+		cmd.Dir, cmd.Env = b.work, b.environ(nil)
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = term.slave, term.slave, term.slave
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+		if b.uid != os.Getuid() {
+			cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(b.uid), Gid: uint32(b.uid)}
+		}
+		b.leavesNothing(t, func() {
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			ended := time.AfterFunc(3*time.Minute, func() { t.Error("does not end"); cmd.Process.Kill() })
+			defer ended.Stop()
+			for _, step := range []step{
+				{send: "id -u; uname -n; ulimit -n\n"}, {expect: "0\r\n"}, {expect: "runc\r\n"}, {expect: "1024\r\n"},
+				{send: "stty size; echo on the con''sole >/dev/console\n"}, {expect: "24 80\r\n"}, {expect: "on the console"},
+				{send: "(echo x >/x) || echo ref''used\n"}, {expect: "refused"},
+				{send: "mount | grep -c ' on /proc type proc '\n"}, {expect: "1\r\n"},
+				{send: "exit 5\n"},
+			} {
+				if step.send != "" {
+					term.send(step.send)
+				} else if !term.expect(step.expect) {
+					cmd.Process.Kill()
+					break
+				}
+			}
+			cmd.Wait()
+			if code := exitCode(cmd.ProcessState); code != 5 && !t.Failed() {
+				t.Errorf("exit code %d, want 5", code)
+			}
+		})
 	})
 }

@@ -208,7 +208,7 @@ func TestSignalsToSentinel(t *testing.T) {
 				}
 				waitFor(t, func() bool { text, _ := os.ReadFile(out.Name()); return bytes.Contains(text, []byte("ready")) })
 				cmd.Process.Signal(sig)
-				ended := time.AfterFunc(20*time.Second, func() { t.Errorf("%v does not end it", sig); cmd.Process.Kill() })
+				ended := time.AfterFunc(time.Minute, func() { t.Errorf("%v does not end it", sig); cmd.Process.Kill() })
 				cmd.Wait()
 				ended.Stop()
 				text, _ := os.ReadFile(out.Name())
@@ -222,7 +222,7 @@ func TestSignalsToSentinel(t *testing.T) {
 
 func waitFor(t *testing.T, done func() bool) {
 	t.Helper()
-	for range 600 {
+	for range 1200 {
 		if done() {
 			return
 		}

@@ -143,7 +143,7 @@ func (s *scratch) run(t *testing.T, argv []string, c command) result {
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(c.uid), Gid: uint32(c.uid)}
 	}
 	if c.timeout == 0 {
-		c.timeout = time.Minute
+		c.timeout = 4 * time.Minute // for hangs, on machines that others load too
 	}
 	return execute(t, cmd, c.timeout)
 }

@@ -40,7 +40,7 @@ func (s *scratch) leavesNothing(t *testing.T, do func()) {
 
 // waitForNone gives what ends by itself a moment for that, and lists the rest.
 func waitForNone() (left []int) {
-	for range 40 {
+	for range 200 {
 		if left = leftProcesses(); len(left) == 0 {
 			break
 		}

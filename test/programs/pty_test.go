@@ -87,7 +87,7 @@ func (term *terminal) send(text string) {
 // expect waits until text comes after what was expected before.
 func (term *terminal) expect(text string) bool {
 	term.t.Helper()
-	for range 400 {
+	for range 2400 {
 		term.mu.Lock()
 		at := bytes.Index(term.output[term.seen:], []byte(text))
 		if at >= 0 {
@@ -183,7 +183,7 @@ func TestTerminals(t *testing.T) {
 					break
 				}
 			}
-			ended := time.AfterFunc(20*time.Second, func() { t.Error("does not end"); cmd.Process.Kill() })
+			ended := time.AfterFunc(time.Minute, func() { t.Error("does not end"); cmd.Process.Kill() })
 			cmd.Wait()
 			ended.Stop()
 			if code := exitCode(cmd.ProcessState); code != d.code && !t.Failed() {
@@ -239,7 +239,7 @@ func TestSuspend(t *testing.T) {
 				term.expect("prompt> ")
 			}
 			term.send("exit 0\n")
-			ended := time.AfterFunc(20*time.Second, func() { t.Error("does not end"); syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+			ended := time.AfterFunc(time.Minute, func() { t.Error("does not end"); syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
 			cmd.Wait()
 			ended.Stop()
 		})

@@ -130,7 +130,7 @@ func TestWorkloads(t *testing.T) {
 				name += "@nobody"
 			}
 			t.Run(name, func(t *testing.T) {
-				compare(t, command{argv: w.Args, uid: uid, timeout: 2 * time.Minute}, 0)
+				compare(t, command{argv: w.Args, uid: uid, timeout: 5 * time.Minute}, 0)
 			})
 		}
 	}
