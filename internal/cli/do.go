@@ -144,7 +144,7 @@ func setEnv(env []string, kv string) []string {
 func start(o *options) (int, error) {
 	c := &o.sandbox
 	if c.Platform == "" {
-		c.Platform = "ptrace"
+		c.Platform = sandbox.Platforms[0]
 	}
 	c.Log = slog.New(slog.DiscardHandler)
 	if o.log != "" {

@@ -82,7 +82,7 @@ type options struct {
 func commonFlags(o *options) []flag {
 	c := &o.sandbox
 	return []flag{
-		{name: "platform", arg: "NAME", help: "how guest code is run: ptrace or trap.", set: func(v string) error {
+		{name: "platform", arg: "NAME", help: "how guest code is run: trap (the default) or ptrace.", set: func(v string) error {
 			if !slices.Contains(sandbox.Platforms, v) {
 				return fmt.Errorf("no platform %q, only %s", v, strings.Join(sandbox.Platforms, " and "))
 			}

@@ -10,7 +10,7 @@ import (
 )
 
 // Platforms are the names that --platform takes, the default first.
-var Platforms = []string{"ptrace", "trap"}
+var Platforms = []string{"trap", "ptrace"}
 
 // spawner is a platform that starts guest processes from one file.
 type spawner interface {
