@@ -47,9 +47,10 @@ func (t *Task) exitTask() {
 		used.User, used.System = g.cpuTimesLocked()
 	}
 	th := t.th
+	account := last && m != nil && g.parent != nil // nobody asks about init
 	k.mu.Unlock()
-	if last && m != nil && g.parent != nil {
-		_, rss, _ := m.RSS() // nobody asks about init's
+	if account {
+		_, rss, _ := m.RSS()
 		g.NoteMaxRSS(int64(rss >> 10))
 	}
 	if th != nil {
