@@ -3,7 +3,7 @@
 
 VERSION   := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 GO        ?= go
-PLATFORMS ?= ptrace
+PLATFORMS ?= ptrace,trap
 TESTLOG   := $(GO) run ./tools/testlog
 
 export SENTINEL_PLATFORMS := $(PLATFORMS)
@@ -30,13 +30,13 @@ race: ## the same under the race detector
 	$(TESTLOG) $(GO) test -race ./internal/... ./cmd/...
 
 conformance: build setup ## guest programs: on the host, then on each platform
-	$(TESTLOG) $(GO) test -p 1 -count=1 -timeout 20m ./test/conformance/...
+	$(TESTLOG) $(GO) test -count=1 -parallel 3 -timeout 20m ./test/conformance/...
 
 hostile: build setup ## guests that attack the platform
-	$(TESTLOG) $(GO) test -p 1 -count=1 -timeout 10m ./test/hostile
+	$(TESTLOG) $(GO) test -count=1 -timeout 20m ./test/hostile
 
 programs: build setup ## real programs: natively, then on each platform
-	$(TESTLOG) $(GO) test -p 1 -count=1 -timeout 20m ./test/programs/...
+	$(TESTLOG) $(GO) test -count=1 -timeout 40m ./test/programs/...
 
 test: setup build lint unit race conformance hostile programs
 
