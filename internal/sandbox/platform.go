@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"log/slog"
+	"sync/atomic"
 
 	"sentinel/internal/jail"
 	"sentinel/internal/platform"
@@ -19,16 +20,54 @@ type spawner interface {
 	SpawnFD() int
 }
 
-// newPlatform makes the platform of a name.
-func newPlatform(name string, patch bool, _ *slog.Logger) (spawner, error) {
-	if name == "trap" {
-		p, err := trap.New()
-		if err == nil {
-			p.Patch = patch
-		}
-		return p, err
+// newPlatform makes the platform of a name. Where the host forbids what trap
+// needs, it is ptrace instead.
+func newPlatform(name string, patch bool, log *slog.Logger) (spawner, error) {
+	if name != "trap" {
+		return ptrace.New()
 	}
-	return ptrace.New()
+	p, err := trap.New()
+	if err != nil {
+		log.Warn("platform trap does not work here, using ptrace", "error", err)
+		return ptrace.New()
+	}
+	p.Patch = patch
+	return &fallback{spawner: p, log: log, other: func(fd int) (spawner, error) {
+		o, err := ptrace.New()
+		if err == nil {
+			err = o.SpawnFrom(fd)
+		}
+		return o, err
+	}}, nil
+}
+
+// fallback is a platform that gives way to another if its first process cannot
+// be started, which is when the host says what it forbids.
+type fallback struct {
+	spawner
+	log     *slog.Logger
+	other   func(spawnFD int) (spawner, error)
+	settled atomic.Bool
+}
+
+// NewProcess implements platform.Platform. The first call comes alone.
+func (f *fallback) NewProcess() (platform.Thread, error) {
+	th, err := f.spawner.NewProcess()
+	if f.settled.Load() {
+		return th, err
+	}
+	f.settled.Store(true)
+	if err == nil {
+		return th, nil
+	}
+	// The jail allows one file to be executed, by its descriptor.
+	o, oerr := f.other(f.SpawnFD())
+	if oerr != nil {
+		return nil, err
+	}
+	f.log.Warn("platform "+f.Name()+" does not work here, using "+o.Name(), "error", err)
+	f.spawner = o
+	return o.NewProcess()
 }
 
 // filterAction is what the supervisor's filter does with a call that is not on

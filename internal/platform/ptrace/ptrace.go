@@ -56,6 +56,9 @@ func (p *Platform) Release() {
 
 const options = unix.PTRACE_O_EXITKILL | unix.PTRACE_O_TRACESYSGOOD
 
+// SpawnFrom makes fd, which must be open, the descriptor of that file.
+func (p *Platform) SpawnFrom(fd int) error { return p.image.MoveTo(fd) }
+
 // SpawnFD is the descriptor of the file that guest processes start from, for
 // the jail.
 func (p *Platform) SpawnFD() int { return p.image.FD() }

@@ -77,6 +77,16 @@ func NewImageOf(elf []byte) (*Image, error) {
 // FD is the descriptor that execveat gets.
 func (im *Image) FD() int { return im.fd }
 
+// MoveTo makes fd, in place of what it was, the descriptor of the image.
+func (im *Image) MoveTo(fd int) error {
+	if err := unix.Dup3(im.fd, fd, unix.O_CLOEXEC); err != nil {
+		return err
+	}
+	unix.Close(im.fd)
+	im.fd = fd
+	return nil
+}
+
 // Close releases the image.
 func (im *Image) Close() { unix.Close(im.fd) }
 
