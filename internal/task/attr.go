@@ -141,7 +141,9 @@ func (k *Kernel) MemoryUsed() uint64 {
 // FutexWait has the host wait on a futex in the guest. again tells that the
 // call may be made again as it is when a signal without a handler interrupts.
 func (t *Task) FutexWait(c platform.HostCall, again bool) (uint64, error) {
+	t.sleeping.Store(true)
 	ret, err := t.th.BlockingCall(c)
+	t.sleeping.Store(false)
 	switch err {
 	case linux.ERESTARTSYS, linux.ERESTARTNOINTR, linux.ERESTARTNOHAND, linux.ERESTART_RESTARTBLOCK:
 		// Whether the interruption was for a signal, the run loop finds out.

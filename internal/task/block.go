@@ -32,6 +32,7 @@ func (t *Task) BlockUntil(w waiter.Waitable, mask waiter.Mask, deadline time.Tim
 	defer func() {
 		if parked {
 			t.th.Parked(false)
+			t.sleeping.Store(false)
 		}
 	}()
 	for {
@@ -50,6 +51,7 @@ func (t *Task) BlockUntil(w waiter.Waitable, mask waiter.Mask, deadline time.Tim
 		}
 		if !parked {
 			parked = true
+			t.sleeping.Store(true)
 			t.th.Parked(true)
 			t.k.blocked()
 		}

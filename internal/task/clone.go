@@ -230,6 +230,8 @@ func (t *Task) Clone(a CloneArgs, newPIDFD func(g *ThreadGroup) (int32, error)) 
 // waitVfork sleeps until the child has executed a program or ended. Only death
 // interrupts it (wait_for_vfork_done, TASK_KILLABLE).
 func (t *Task) waitVfork(done <-chan struct{}) {
+	t.sleeping.Store(true)
+	defer t.sleeping.Store(false)
 	for {
 		select {
 		case <-done:

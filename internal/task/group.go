@@ -164,10 +164,10 @@ func (t *Task) State() byte {
 		return 'Z'
 	case t.stopped:
 		return 'T'
-	case t.running.Load():
-		return 'R'
+	case t.sleeping.Load():
+		return 'S'
 	}
-	return 'S'
+	return 'R'
 }
 
 // OOMScoreAdj returns and SetOOMScoreAdj sets /proc/PID/oom_score_adj.

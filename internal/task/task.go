@@ -65,7 +65,7 @@ type Task struct {
 	niceValue  int
 	policy     int32
 	rtPrio     int32
-	running    atomic.Bool // in guest code
+	sleeping   atomic.Bool // in a call that waits
 	affinity   []byte
 
 	// Owned by the goroutine; read by it alone.
