@@ -32,10 +32,25 @@ static void scramble(unsigned char *p, size_t n)
 		p[i] = rnd();
 }
 
+/* hot makes a call site that is called often enough to be patched. */
+static long hot(int n)
+{
+	long r = 0;
+	while (n-- > 0)
+		__asm__ volatile("mov $110, %%eax\n.globl hot_site\nhot_site:\n syscall" : "=a"(r) : : "rcx", "r11", "memory");
+	return r;
+}
+extern unsigned char hot_site[];
+
 static void one_map(int i)
 {
 	unsigned char *p = i & 1 ? STUB : (unsigned char *)REGION;
 	size_t n = i & 1 ? 0x10000 : REGION_SIZE;
+	if (i % 3 == 0) {	/* what the platform patched */
+		hot(100);
+		p = PATCHES;
+		n = PATCHES_SIZE;
+	}
 	if (i & 2) {
 		p += (rnd() % (n / 4096)) * 4096;
 		n = 4096;
@@ -44,16 +59,16 @@ static void one_map(int i)
 		threads(2, spin_calls);
 	switch (i / 8 % 8) {
 	case 0:
-		munmap(p, n);
+		raw(SYS_munmap, (long)p, n, 0, 0, 0, 0);
 		break;
 	case 1:
-		mprotect(p, n, PROT_NONE);
+		raw(SYS_mprotect, (long)p, n, PROT_NONE, 0, 0, 0);
 		break;
 	case 2:
-		mprotect(p, n, PROT_READ);
+		raw(SYS_mprotect, (long)p, n, PROT_READ, 0, 0, 0);
 		break;
 	case 3:
-		mprotect(p, n, PROT_READ | PROT_WRITE | PROT_EXEC);
+		raw(SYS_mprotect, (long)p, n, PROT_READ | PROT_WRITE | PROT_EXEC, 0, 0, 0);
 		scramble(p, n > 0x10000 ? 0x10000 : n);
 		break;
 	case 4:
@@ -70,6 +85,7 @@ static void one_map(int i)
 	}
 	for (int k = 0; k < 20; k++) {
 		syscall(SYS_getppid);
+		hot(2);
 		syscall(SYS_openat, AT_FDCWD, "/etc/passwd", O_RDONLY);
 		mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, 3, 0);
 		if (syscall(SYS_fork) == 0)
@@ -183,6 +199,23 @@ static void one_race(int i)
 	pthread_t t;
 	pthread_create(&t, NULL, scribbler, (void *)(long)(i % 9));
 	victim(NULL);
+}
+
+/* Jumps into patched sites, and sites that are not what they seem. */
+
+static void one_site(int i)
+{
+	if (i & 1)
+		hot(100);
+	if (i & 2)
+		threads(1, spin_calls);
+	if (i & 4) {
+		scramble(PATCHES, PATCHES_SIZE);
+		hot(1);
+	}
+	for (int k = 0; k < 40; k++)	/* a call that pretends to come from anywhere */
+		raw_at(PLACE + 64 + 32 * (k % 2), SYS_getppid, 0, 0, 0, 0, 0, 0);
+	jump(i & 8 ? hot_site - 5 + rnd() % 7 : PATCHES + rnd() % PATCHES_SIZE);
 }
 
 /* A stub of one's own that lies. */
@@ -373,6 +406,10 @@ int main(int argc, char **argv)
 	page = (uint64_t)mmap(NULL, 16384, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	setvbuf(stdout, NULL, _IONBF, 0);
 	take_place();
+	static const char *need[] = { "map", "jump", "site", "race", "forge", "return", "theft" };
+	for (size_t i = 0; i < sizeof need / sizeof need[0]; i++)
+		if (!placed && strncmp(mode, need[i], strlen(need[i])) == 0)
+			return puts("no place"), 0;
 #define MODE(x) (strcmp(mode, x) == 0)
 	if (MODE("map"))
 		rounds(n, 16, 40, one_map);
@@ -380,6 +417,8 @@ int main(int argc, char **argv)
 		one_map(n);
 	else if (MODE("jump"))
 		rounds(n, 4, 20, one_jump);
+	else if (MODE("site"))
+		rounds(n, 8, 20, one_site);
 	else if (MODE("race"))
 		rounds(n, 9, 200, one_race);
 	else if (MODE("race-self"))
@@ -453,7 +492,7 @@ int main(int argc, char **argv)
 	} else if (MODE("exec-deaf")) {	/* a sibling that cannot be interrupted */
 		if (fork() == 0)
 			exit(0);
-		threads(2, deaf);
+		threads(2, placed ? deaf : spin);
 		usleep(20000);
 		execl("/bin/true", "true", NULL);
 	} else if (MODE("churn")) {	/* until killed from outside */

@@ -23,6 +23,8 @@
 #define STUB ((unsigned char *)0x6ffe00000000UL)
 #define STUB_TEXT (STUB + 0x1000)
 #define PLACE (STUB + 0xe000)		/* free, and within the filter's place */
+#define PATCHES ((unsigned char *)0x10060000UL)	/* what patched call sites jump through */
+#define PATCHES_SIZE 0x7000UL
 #define CB_WORDS 80			/* of 4 bytes, more than a control block */
 
 /* Offsets in the control block and values, of stub.h. */
@@ -68,22 +70,22 @@ static long raw_at(void *at, long n, long a, long b, long c, long d, long e, lon
 	return ((long (*)(long, long, long, long, long, long, long))at)(n, a, b, c, d, e, f);
 }
 
+static int placed;
+
 /* raw makes a call that the filter takes for the stub's. */
-static long raw(long n, long a, long b, long c, long d, long e, long f) { return raw_at(PLACE, n, a, b, c, d, e, f); }
+static long raw(long n, long a, long b, long c, long d, long e, long f) { return placed ? raw_at(PLACE, n, a, b, c, d, e, f) : -ENOSYS; }
 
 /* Of the C convention: mov rdi,rax; rsi,rdi; rdx,rsi; rcx,rdx; r8,r10; r9,r8; 8(rsp),r9; syscall; ret. */
 static const unsigned char code[] = { 0x48, 0x89, 0xf8, 0x48, 0x89, 0xf7, 0x48, 0x89, 0xd6, 0x48, 0x89, 0xca, 0x4d, 0x89, 0xc2,
 	0x4d, 0x89, 0xc8, 0x4c, 0x8b, 0x4c, 0x24, 0x08, 0x0f, 0x05, 0xc3 };
 
-/* take_place maps code of ours where the filter trusts it. On a platform without
- * such a place it lies elsewhere, to no effect. */
+/* take_place maps code of ours where the filter trusts it. Not every platform has
+ * such a place. */
 static void take_place(void)
 {
-	mmap(PLACE, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (mprotect(PLACE, 4096, PROT_READ | PROT_WRITE | PROT_EXEC) != 0) {
-		printf("no place\n");
-		exit(0);
-	}
+	if (mmap(PLACE, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != PLACE)
+		return;
+	placed = 1;
 	memcpy(PLACE, code, sizeof code);
 	for (int i = 0; i < 64; i++)
 		memcpy(PLACE + 64 + 32 * i, code, sizeof code);
