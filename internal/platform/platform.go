@@ -159,7 +159,9 @@ type Thread interface {
 	// It may be called from any goroutine.
 	Interrupt()
 	// SetIDs gives the thread what getpid(2), gettid(2), getuid(2) and so on
-	// return, so that a platform may answer them itself. With nil it may not.
+	// return, so that a platform may answer them itself. With nil it may not,
+	// and results are in memory as soon as they are copied out: somebody looks
+	// at every call.
 	SetIDs(ids *IDs)
 	// Parked tells that the kernel is about to wait on the thread's behalf, or
 	// has done so.

@@ -170,7 +170,11 @@ func (t *Task) SetCred(c *cred.Cred) {
 // tellIDs gives the platform what it may answer itself; nothing if somebody
 // wants to see every call.
 func (t *Task) tellIDs() {
-	if t.th == nil || t.k.cfg.Tracer != nil {
+	if t.th == nil {
+		return
+	}
+	if t.k.cfg.Tracer != nil {
+		t.th.SetIDs(nil)
 		return
 	}
 	c := t.Cred()

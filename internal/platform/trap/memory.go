@@ -59,7 +59,7 @@ func (m threadMemory) ReadString(addr uint64, max int) (string, bool) {
 // CopyOutLast implements usermem.LastWriter.
 func (m threadMemory) CopyOutLast(addr uint64, src []byte) bool {
 	t := m.t
-	if len(src) > outSize || t.outLen > 0 || len(src) == 0 {
+	if len(src) > outSize || t.outLen > 0 || len(src) == 0 || t.watched {
 		return false
 	}
 	if &src[0] != &t.slot[offOut] {
@@ -71,7 +71,7 @@ func (m threadMemory) CopyOutLast(addr uint64, src []byte) bool {
 
 // OutBuffer implements usermem.LastWriter.
 func (m threadMemory) OutBuffer(n int) []byte {
-	if n > outSize || m.t.outLen > 0 {
+	if n > outSize || m.t.outLen > 0 || m.t.watched {
 		return nil
 	}
 	return m.t.slot[offOut : offOut+n : offOut+n]

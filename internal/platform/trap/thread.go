@@ -40,6 +40,7 @@ type thread struct {
 	outLen    uint64 // of the data that goes with its result
 	outAddr   uint64
 	fpLive    bool   // the extended state is in the thread's registers
+	watched   bool // somebody looks at each call and its results
 	fpInit    []byte // extended state for a clone's first run
 	spinFails int    // in a row: nothing came while spinning
 	sameCPU   int
@@ -444,6 +445,7 @@ func (t *thread) wakeDead() {
 // SetIDs implements platform.Thread.
 func (t *thread) SetIDs(ids *platform.IDs) {
 	c := t.c
+	t.watched = ids == nil
 	if ids == nil {
 		atomic.StoreUint64(&c.Flags, 0)
 		return
