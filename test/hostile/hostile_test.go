@@ -345,7 +345,7 @@ func TestKillSupervisor(t *testing.T) {
 				s := running(t, p, args...)
 				time.Sleep(time.Duration(r.IntN(15000)) * time.Microsecond)
 				s.cmd.Process.Kill()
-				s.wait(t, 10*time.Second)
+				s.wait(t, time.Minute)
 				noOrphans(t)
 				if t.Failed() {
 					return
@@ -362,7 +362,7 @@ func TestSignalSupervisor(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/%v", p, sig), func(t *testing.T) {
 				s := running(t, p, "hidden-wait", "1", "2")
 				s.cmd.Process.Signal(sig)
-				if code := s.wait(t, 10*time.Second); code != 128+int(sig) && code != 0 {
+				if code := s.wait(t, time.Minute); code != 128+int(sig) && code != 0 {
 					t.Errorf("exit code %d\n%s", code, s.out.Bytes())
 				}
 				noOrphans(t)
@@ -393,7 +393,8 @@ func TestKillGuest(t *testing.T) {
 					}
 					break
 				}
-				if code := s.wait(t, 10*time.Second); code != 128+int(syscall.SIGKILL) {
+				// On a busy machine it may be through before its first process is hit.
+				if code := s.wait(t, time.Minute); code != 128+int(syscall.SIGKILL) && code != 0 {
 					t.Errorf("exit code %d\n%s", code, s.out.Bytes())
 				}
 				beside.check(t)
