@@ -515,7 +515,6 @@ __attribute__((noreturn, used)) void on_sigsys(struct siginfo *i, struct ucontex
 		u64 ret;
 		if (i->arch == 0xc000003e && local(c, i->nr, &ret)) {
 			u->rax = ret;
-			c->interrupt = 0;
 			fast_return(u, &c->interrupt);
 		}
 	}
