@@ -6,6 +6,8 @@ GO        ?= go
 PLATFORMS ?= ptrace,trap
 TESTLOG   := $(GO) run ./tools/testlog
 
+# The tree may be another user's, of which git then refuses to tell.
+export GOFLAGS            := -buildvcs=false
 export SENTINEL_PLATFORMS := $(PLATFORMS)
 export SENTINEL           := $(CURDIR)/bin/sentinel
 
