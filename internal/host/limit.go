@@ -1,6 +1,12 @@
 package host
 
-import "golang.org/x/sys/unix"
+import (
+	"bytes"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
 
 // LimitAddressSpace sets the soft limit on the size of the address space of the
 // guest process that thread tid belongs to.
@@ -22,4 +28,16 @@ func SetAffinity(tid int, mask []byte) error {
 		}
 	}
 	return unix.SchedSetaffinity(tid, &s)
+}
+
+// ThreadCPUTime returns the CPU time of a guest thread. Its clock is for its own
+// process only.
+func ThreadCPUTime(tid int) (time.Duration, error) {
+	b, err := ReadProc(tid, "schedstat")
+	if err != nil {
+		return 0, err
+	}
+	ns, _, _ := bytes.Cut(b, []byte(" "))
+	n, err := strconv.ParseInt(string(ns), 10, 64)
+	return time.Duration(n), err
 }

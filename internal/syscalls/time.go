@@ -23,19 +23,24 @@ func cpuClockTime(t *task.Task, clock int32) (linux.Timespec, error) {
 	case clock < 0 && clock&7 == 3: // a descriptor: no dynamic clocks
 		return linux.Timespec{}, linux.EINVAL
 	case clock < 0:
-		if pid := ^(clock >> 3); pid != 0 {
-			if clock&4 != 0 {
-				x := t.Kernel().Task(pid)
-				if x == nil || x.ThreadGroup() != g {
-					return linux.Timespec{}, linux.EINVAL
-				}
-				if x == t {
-					return threadCPUTime(t)
-				}
-			} else if g = t.Kernel().ThreadGroup(pid); g == nil {
+		pid := ^(clock >> 3)
+		if clock&4 == 0 {
+			if pid == 0 {
+				break
+			}
+			if g = t.Kernel().ThreadGroup(pid); g == nil {
 				return linux.Timespec{}, linux.EINVAL
 			}
+			break
 		}
+		x := clockThread(t, clock)
+		if x == nil || x.ThreadGroup() != g {
+			return linux.Timespec{}, linux.EINVAL
+		}
+		if x == t {
+			return threadCPUTime(t)
+		}
+		return ktime.FromDuration(x.CPUTime()), nil
 	default:
 		return linux.Timespec{}, linux.EINVAL
 	}
@@ -52,6 +57,18 @@ func threadCPUTime(t *task.Task) (linux.Timespec, error) {
 	var ts linux.Timespec
 	err := usermem.CopyInObject(t.Mem(), at, &ts)
 	return ts, err
+}
+
+// clockThread returns the thread whose CPU time a clock tells, nil if it is no
+// such clock. The clock has been read.
+func clockThread(t *task.Task, clock int32) *task.Task {
+	switch {
+	case clock == linux.CLOCK_THREAD_CPUTIME_ID, clock < 0 && clock&4 != 0 && ^(clock>>3) == 0:
+		return t
+	case clock < 0 && clock&4 != 0:
+		return t.Kernel().Task(^(clock >> 3))
+	}
+	return nil
 }
 
 func isCPUClock(clock int32) bool {
@@ -279,7 +296,7 @@ func sysTimerCreate(t *task.Task, clock int32, sevp, idp uint64) (uint64, error)
 	case linux.CLOCK_MONOTONIC_RAW, linux.CLOCK_REALTIME_COARSE, linux.CLOCK_MONOTONIC_COARSE:
 		return 0, linux.EOPNOTSUPP
 	}
-	s := task.TimerSpec{Clock: clock, Signo: signal.SIGALRM, Auto: sevp == 0}
+	s := task.TimerSpec{Clock: clock, Signo: signal.SIGALRM, Auto: sevp == 0, Thread: clockThread(t, clock)}
 	if sevp != 0 {
 		var ev sigevent
 		if err := usermem.CopyInObject(t.Mem(), sevp, &ev); err != nil {

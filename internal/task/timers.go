@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sentinel/internal/abi/linux"
+	"sentinel/internal/host"
 	"sentinel/internal/signal"
 )
 
@@ -132,6 +133,7 @@ type posixTimer struct {
 	sig      int32
 	value    uint64
 	tid      int32
+	thread   *Task // whose CPU time it runs on, nil for the process's
 	timer    *time.Timer
 	expires  time.Time
 	cpu      time.Duration
@@ -148,7 +150,8 @@ type TimerSpec struct {
 	Signo  int32
 	Value  uint64
 	TID    int32
-	Auto   bool // value is the timer's id
+	Auto   bool  // value is the timer's id
+	Thread *Task // for clocks of one thread's CPU time
 }
 
 // NewTimer implements timer_create(2): EAGAIN if there are as many timers as
@@ -168,12 +171,38 @@ func (g *ThreadGroup) NewTimer(s TimerSpec) (int32, error) {
 	}
 	id := g.nextTimer
 	g.nextTimer = (g.nextTimer + 1) & 0x7fffffff
-	p := &posixTimer{id: id, clock: s.Clock, notify: s.Notify, sig: s.Signo, value: s.Value, tid: s.TID}
+	p := &posixTimer{id: id, clock: s.Clock, notify: s.Notify, sig: s.Signo, value: s.Value, tid: s.TID, thread: s.Thread}
 	if s.Auto {
 		p.value = uint64(id)
 	}
 	g.ptimers[id] = p
 	return id, nil
+}
+
+// timerNow returns the CPU time that counts for a timer. k.mu is held.
+func (g *ThreadGroup) timerNow(p *posixTimer) time.Duration {
+	if p.thread == nil {
+		return g.cpuNow(linux.ITIMER_PROF)
+	}
+	return p.thread.cpuTimeLocked()
+}
+
+// CPUTime returns the CPU time of the thread since its program was executed.
+func (t *Task) CPUTime() time.Duration {
+	t.k.mu.Lock()
+	defer t.k.mu.Unlock()
+	return t.cpuTimeLocked()
+}
+
+func (t *Task) cpuTimeLocked() time.Duration {
+	if t.th == nil {
+		return 0
+	}
+	d, err := host.ThreadCPUTime(t.th.HostTID())
+	if err != nil {
+		return 0
+	}
+	return d
 }
 
 // cpuClock reports whether a timer runs on CPU time.
@@ -197,7 +226,7 @@ func (g *ThreadGroup) leftLocked(p *posixTimer) time.Duration {
 		return 0
 	}
 	if cpuClock(p.clock) {
-		return max(p.cpu-g.cpuNow(linux.ITIMER_PROF), 1)
+		return max(p.cpu-g.timerNow(p), 1)
 	}
 	return max(time.Until(p.expires), 1)
 }
@@ -221,7 +250,7 @@ func (g *ThreadGroup) SetTimer(id int32, armed bool, value, interval time.Durati
 	p.interval = interval
 	p.expires = time.Now().Add(value)
 	if cpuClock(p.clock) {
-		p.cpu = g.cpuNow(linux.ITIMER_PROF) + value
+		p.cpu = g.timerNow(p) + value
 		value = g.soonest(value)
 	}
 	g.arm(p, max(value, 0))
@@ -278,7 +307,7 @@ func (g *ThreadGroup) timerFired(p *posixTimer, gen uint64) {
 		return
 	}
 	if cpuClock(p.clock) {
-		if left := p.cpu - g.cpuNow(linux.ITIMER_PROF); left > 0 {
+		if left := p.cpu - g.timerNow(p); left > 0 {
 			g.arm(p, g.soonest(left))
 			return
 		}
