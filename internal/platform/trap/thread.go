@@ -40,7 +40,7 @@ type thread struct {
 	outLen    uint64 // of the data that goes with its result
 	outAddr   uint64
 	fpLive    bool   // the extended state is in the thread's registers
-	watched   bool // somebody looks at each call and its results
+	watched   bool   // somebody looks at each call and its results
 	fpInit    []byte // extended state for a clone's first run
 	spinFails int    // in a row: nothing came while spinning
 	sameCPU   int
