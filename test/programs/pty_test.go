@@ -113,6 +113,9 @@ type step struct {
 	expect  string
 }
 
+// stopped waits in bash until there is a stopped job.
+const stopped = `while [ -z "$(jobs -s)" ]; do sleep 0.05; done; `
+
 var dialogues = []struct {
 	name  string
 	argv  []string
@@ -143,9 +146,9 @@ var dialogues = []struct {
 			{send: "jobs\n"}, {expect: "Running"}, {expect: "prompt> "},
 			{send: "fg\n"}, {expect: "sleep 100"}, {send: "\x03"}, {expect: "prompt> "},
 			{send: "echo rc $?\n"}, {expect: "rc 130"}, {expect: "prompt> "},
-			{send: "cat &\n"}, {expect: "prompt> "}, {send: "jobs\n"}, {expect: "Stopped"}, {expect: "prompt> "}, {send: "kill %1; fg\n"}, {expect: "prompt> "},
+			{send: "cat &\n"}, {expect: "prompt> "}, {send: stopped + "jobs\n"}, {expect: "Stopped"}, {expect: "prompt> "}, {send: "kill %1; fg\n"}, {expect: "prompt> "},
 			{send: "echo a | (sleep 0.1; cat)\n"}, {expect: "\na\r\n"}, {expect: "prompt> "},
-			{send: "stty tostop; (sleep 0.1; echo background) & sleep 0.4; jobs\n"}, {expect: "Stopped"}, {expect: "prompt> "}, {send: "kill -9 %1; stty -tostop; wait\n"}, {expect: "prompt> "},
+			{send: "stty tostop; (sleep 0.1; echo background) & " + stopped + "jobs\n"}, {expect: "Stopped"}, {expect: "prompt> "}, {send: "kill -9 %1; stty -tostop; wait\n"}, {expect: "prompt> "},
 			{send: "exit 7\n"}}, 7},
 	{"script", []string{"script", "-qec", "stty size; tty >/dev/null && echo inner", "/dev/null"}, []step{{expect: "24 80"}, {expect: "inner"}}, 0},
 	{"python pty", []string{"/usr/bin/python3", "-c", "import pty, os\nprint(pty.spawn(['sh', '-c', 'tty >/dev/null && echo nested; exit 3']) >> 8)"}, []step{{expect: "nested"}, {expect: "3"}}, 0},
