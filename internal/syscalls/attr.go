@@ -79,6 +79,9 @@ func sysUtimensat(t *task.Task, dirfd int32, addr, times uint64, flags uint32) (
 			return 0, err
 		}
 	}
+	if ts != nil && ts[0].Nsec == linux.UTIME_OMIT && ts[1].Nsec == linux.UTIME_OMIT {
+		return 0, nil // not even the path is looked at
+	}
 	if flags&^(linux.AT_SYMLINK_NOFOLLOW|linux.AT_EMPTY_PATH) != 0 {
 		return 0, linux.EINVAL
 	}
@@ -202,18 +205,19 @@ func sysSyncfs(t *task.Task, fd int32) (uint64, error) {
 }
 
 func sysSyncFileRange(t *task.Task, fd int32, off, n int64, flags uint32) (uint64, error) {
-	if flags&^7 != 0 || off < 0 || n < 0 || off+n < off {
-		return 0, linux.EINVAL
-	}
 	f, err := t.FDs().Get(fd)
 	if err != nil {
 		return 0, err
 	}
 	defer f.DecRef()
-	if f.Stream() {
-		return 0, linux.ESPIPE
+	if flags&^7 != 0 || off < 0 || n < 0 || off+n < off {
+		return 0, linux.EINVAL
 	}
-	return 0, nil
+	switch f.Path.Dentry.Type() {
+	case linux.S_IFREG, linux.S_IFBLK, linux.S_IFDIR, linux.S_IFLNK:
+		return 0, nil
+	}
+	return 0, linux.ESPIPE
 }
 
 func sysFadvise64(t *task.Task, fd int32, off, n int64, advice int32) (uint64, error) {
@@ -240,7 +244,7 @@ func sysReadahead(t *task.Task, fd int32, off int64, count uint64) (uint64, erro
 	if !f.Readable() {
 		return 0, linux.EBADF
 	}
-	if f.Stream() {
+	if typ := f.Path.Dentry.Type(); f.Stream() || typ != linux.S_IFREG && typ != linux.S_IFBLK {
 		return 0, linux.EINVAL
 	}
 	return 0, nil

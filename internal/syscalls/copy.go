@@ -79,7 +79,7 @@ func sysSendfile(t *task.Task, outFD, inFD int32, offp, count uint64) (uint64, e
 	if !in.Readable() || !out.Writable() {
 		return 0, linux.EBADF
 	}
-	if in.Stream() || out.Flags()&linux.O_APPEND != 0 {
+	if in.Stream() || in.Path.Dentry.Type() == linux.S_IFDIR || out.Flags()&linux.O_APPEND != 0 {
 		return 0, linux.EINVAL
 	}
 	count = min(count, usermem.MaxRW)
@@ -116,9 +116,6 @@ func offsetArg(t *task.Task, addr uint64, f *vfs.File) (*int64, int64, error) {
 }
 
 func sysCopyFileRange(t *task.Task, inFD int32, inOff uint64, outFD int32, outOff, n uint64, flags uint32) (uint64, error) {
-	if flags != 0 {
-		return 0, linux.EINVAL
-	}
 	in, err := t.FDs().Get(inFD)
 	if err != nil {
 		return 0, err
@@ -129,8 +126,12 @@ func sysCopyFileRange(t *task.Task, inFD int32, inOff uint64, outFD int32, outOf
 		return 0, err
 	}
 	defer out.DecRef()
+	if flags != 0 {
+		return 0, linux.EINVAL
+	}
 	// generic_copy_file_checks.
-	for _, f := range []*vfs.File{in, out} {
+	var size int64 // of in
+	for i, f := range []*vfs.File{in, out} {
 		a, err := f.Ino.Attr()
 		if err != nil {
 			return 0, err
@@ -140,6 +141,9 @@ func sysCopyFileRange(t *task.Task, inFD int32, inOff uint64, outFD int32, outOf
 		}
 		if a.Type() != linux.S_IFREG {
 			return 0, linux.EINVAL
+		}
+		if i == 0 {
+			size = a.Size
 		}
 	}
 	if !in.Readable() || !out.Writable() || out.Flags()&linux.O_APPEND != 0 {
@@ -153,7 +157,7 @@ func sysCopyFileRange(t *task.Task, inFD int32, inOff uint64, outFD int32, outOf
 	if err != nil {
 		return 0, err
 	}
-	n = min(n, usermem.MaxRW)
+	n = min(n, usermem.MaxRW, uint64(max(size-a, 0)))
 	if in.Ino == out.Ino && a < b+int64(n) && b < a+int64(n) {
 		return 0, linux.EINVAL
 	}

@@ -259,6 +259,11 @@ func fcntlLock(t *task.Task, f *vfs.File, cmd int32, addr uint64) (uint64, error
 }
 
 func sysFlock(t *task.Task, fd, op int32) (uint64, error) {
+	switch op &^ linux.LOCK_NB {
+	case linux.LOCK_SH, linux.LOCK_EX, linux.LOCK_UN:
+	default:
+		return 0, linux.EINVAL
+	}
 	f, err := t.FDs().Get(fd)
 	if err != nil {
 		return 0, err

@@ -190,15 +190,8 @@ func (v *VFS) ChownAt(c *Context, at Path, path string, uid, gid, atFlags uint32
 
 // UtimensAt implements utimensat(2). Nil times are now.
 func (v *VFS) UtimensAt(c *Context, at Path, path string, times *[2]Timespec, atFlags uint32) error {
-	if times != nil {
-		for _, t := range times {
-			if t.Nsec != linux.UTIME_NOW && t.Nsec != linux.UTIME_OMIT && (t.Nsec < 0 || t.Nsec > 999999999) {
-				return linux.EINVAL
-			}
-		}
-		if times[0].Nsec == linux.UTIME_OMIT && times[1].Nsec == linux.UTIME_OMIT {
-			return nil
-		}
+	if times != nil && times[0].Nsec == linux.UTIME_OMIT && times[1].Nsec == linux.UTIME_OMIT {
+		return nil
 	}
 	if atFlags&^(linux.AT_SYMLINK_NOFOLLOW|linux.AT_EMPTY_PATH) != 0 {
 		return linux.EINVAL
@@ -206,6 +199,13 @@ func (v *VFS) UtimensAt(c *Context, at Path, path string, times *[2]Timespec, at
 	p, err := v.lookup(c, at, path, lookFlags(atFlags), 0)
 	if err != nil {
 		return err
+	}
+	if times != nil {
+		for _, t := range times {
+			if t.Nsec != linux.UTIME_NOW && t.Nsec != linux.UTIME_OMIT && (t.Nsec < 0 || t.Nsec > 999999999) {
+				return linux.EINVAL
+			}
+		}
 	}
 	if err := p.wantWrite(); err != nil {
 		return err

@@ -122,6 +122,9 @@ func (f *File) Flock(c *Context, op int) error {
 	default:
 		return linux.EINVAL
 	}
+	if !f.Readable() && !f.Writable() {
+		return linux.EBADF
+	}
 	want := &flockEntry{owner: f, exclusive: op&linux.LOCK_EX != 0, pid: c.callerPID()}
 	f.mayLock.Store(true)
 	try := func(s *inodeState) error { return s.flock(want) }

@@ -13,8 +13,20 @@ const (
 	capSetfcap   = 31
 )
 
-// mayXattr is xattr_permission of fs/xattr.c, and cap_inode_setxattr.
+// mayXattr is xattr_permission of fs/xattr.c, and cap_inode_setxattr, and then
+// xattr_resolve_name.
 func (c *Context) mayXattr(p Path, name string, mask uint32) error {
+	if err := c.xattrPermission(p, name, mask); err != nil {
+		return err
+	}
+	switch name {
+	case "user.", "trusted.", "security.":
+		return linux.EINVAL
+	}
+	return nil
+}
+
+func (c *Context) xattrPermission(p Path, name string, mask uint32) error {
 	if name == "" || len(name) > xattrNameMax {
 		return linux.ERANGE
 	}
@@ -28,8 +40,6 @@ func (c *Context) mayXattr(p Path, name string, mask uint32) error {
 			return linux.EPERM
 		}
 		return nil
-	case name == "user.", name == "trusted.", name == "security.":
-		return linux.EINVAL // xattr_resolve_name
 	case strings.HasPrefix(name, "security."):
 		if mask&mayWrite != 0 && !c.capable(cred.CapSysAdmin) {
 			return linux.EPERM

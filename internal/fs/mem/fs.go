@@ -14,6 +14,7 @@
 package mem
 
 import (
+	"math"
 	"sync"
 	"sync/atomic"
 	"weak"
@@ -64,6 +65,9 @@ type FS struct {
 	changed map[*node]struct{}
 
 	lastIno atomic.Uint64
+	// maxFile is the largest size of a file (s_maxbytes): as on tmpfs or, over
+	// a lower layer, as on ext4 with blocks of 4 KiB.
+	maxFile int64
 	// inoBase marks the inode numbers of this layer, so that they differ from
 	// those of a lower one.
 	inoBase uint64
@@ -89,8 +93,10 @@ func New(o Options) *FS {
 	}
 	fs := &FS{opts: o, quota: NewQuota(o.Size, o.Inodes, o.Quota)}
 	fs.arena.fd = -1
+	fs.maxFile = math.MaxInt64
 	if o.Lower != nil {
 		fs.inoBase = host.InoLimit
+		fs.maxFile = 1<<44 - pageSize
 		fs.byLower = make(map[lowerKey]weak.Pointer[node])
 		fs.changed = make(map[*node]struct{})
 		fs.root = fs.adopt(o.Lower, o.LowerAttr, nil).(*Dir)

@@ -58,6 +58,9 @@ func (r *Regular) SetAttr(c *vfs.Context, s *vfs.SetAttr) error {
 			return err
 		}
 	}
+	if s.Size > r.fs.maxFile {
+		return linux.EFBIG
+	}
 	if s.Size > r.c.size {
 		if limit := fileLimit(c); uint64(s.Size) > limit {
 			c.Caller.SendSignal(signal.SIGXFSZ)
@@ -271,12 +274,10 @@ func (f *file) Write(c *vfs.Context, _ *vfs.File, src []byte, off int64) (int, e
 		}
 		src = src[:min(uint64(len(src)), limit-uint64(off))]
 	}
-	if off > math.MaxInt64-int64(len(src)) {
-		if off == math.MaxInt64 {
-			return 0, linux.EFBIG
-		}
-		src = src[:math.MaxInt64-off]
+	if off >= r.fs.maxFile {
+		return 0, linux.EFBIG
 	}
+	src = src[:min(int64(len(src)), r.fs.maxFile-off)]
 	if r.seals != 0 {
 		if err := r.mayWrite(off, int64(len(src))); err != nil {
 			return 0, err
@@ -336,7 +337,7 @@ func (f *file) Seek(_ *vfs.Context, _ *vfs.File, cur, off int64, whence int) (in
 	default:
 		return 0, linux.EINVAL
 	}
-	if off < 0 {
+	if off < 0 || off > r.fs.maxFile {
 		return 0, linux.EINVAL
 	}
 	return off, nil
@@ -355,7 +356,7 @@ func (f *file) Allocate(c *vfs.Context, _ *vfs.File, mode uint32, off, length in
 	if off < 0 || length <= 0 {
 		return linux.EINVAL
 	}
-	if off > math.MaxInt64-length {
+	if off > f.r.fs.maxFile-length {
 		return linux.EFBIG
 	}
 	r := f.r
@@ -421,15 +422,17 @@ func (f *file) Mmap(_ *vfs.Context, d *vfs.File, off, length int64, prot int, sh
 	if err := r.c.toMemfd(); err != nil {
 		return vfs.HostMapping{}, err
 	}
-	if writable {
-		r.c.shared = true
-	} else if shared {
+	if !writable {
 		// A description that only reads must not let mprotect make the mapping
-		// writable, so the host gets one that cannot.
-		if fd, err := r.c.readOnly(); err == nil {
-			return vfs.HostMapping{FD: fd, Offset: off}, nil
+		// writable, nor a guest process map more than it was told to: the host
+		// gets one that cannot.
+		fd, err := r.c.readOnly()
+		if err != nil {
+			return vfs.HostMapping{}, hostErr(err)
 		}
+		return vfs.HostMapping{FD: fd, Offset: off}, nil
 	}
+	r.c.shared = true
 	return vfs.HostMapping{FD: r.c.fd, Offset: off}, nil
 }
 
