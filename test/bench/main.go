@@ -33,6 +33,7 @@ type options struct {
 	platforms string
 	sentinel  string
 	json      string
+	markdown  string
 	plot      string
 	model     string
 	rebuild   bool
@@ -47,9 +48,10 @@ func main() {
 	flag.BoolVar(&o.quick, "quick", false, "3 rounds, no loops")
 	flag.StringVar(&o.runtimes, "runtimes", "", "only these, with commas: chroot, runc, crun, runsc, sentinel-PLATFORM")
 	flag.StringVar(&o.workloads, "workloads", "", "only these, with commas")
-	flag.StringVar(&o.platforms, "platforms", "ptrace", "platforms of sentinel, with commas")
+	flag.StringVar(&o.platforms, "platforms", "ptrace,trap", "platforms of sentinel, with commas; trap-nopatch is trap with --patch=off")
 	flag.StringVar(&o.sentinel, "sentinel", "bin/sentinel", "the binary under test")
 	flag.StringVar(&o.json, "json", "", "write all figures to this file")
+	flag.StringVar(&o.markdown, "markdown", "", "put the tables between the bench markers of these documents, with commas")
 	flag.StringVar(&o.plot, "plot", "", "write a chart (SVG) to this file")
 	flag.StringVar(&o.model, "model", "../shared/data", "folder with mobilenet_v2_1.0_224_quant.tflite, imagenet_labels.txt and grace_hopper.bmp")
 	flag.BoolVar(&o.rebuild, "rebuild", false, "make the root file system anew")
@@ -121,6 +123,13 @@ func run(o options) error {
 		}
 		if err != nil {
 			return err
+		}
+	}
+	if o.markdown != "" {
+		for _, name := range strings.Split(o.markdown, ",") {
+			if err := report.insert(name); err != nil {
+				return err
+			}
 		}
 	}
 	if o.plot != "" {

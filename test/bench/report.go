@@ -120,6 +120,45 @@ func (rep *report) table(w io.Writer, title string, rows []*row) {
 	t.Flush()
 }
 
+// insert puts all tables between the markers of a document.
+func (rep *report) insert(name string) error {
+	const begin, end = "<!-- bench:begin -->\n", "<!-- bench:end -->"
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	head, rest, found := strings.Cut(string(text), begin)
+	_, foot, foundEnd := strings.Cut(rest, end)
+	if !found || !foundEnd {
+		return fmt.Errorf("%s has no bench markers", name)
+	}
+	var b strings.Builder
+	b.WriteString(head + begin)
+	rep.markdown(&b, "ms, start to exit", rep.Times)
+	rep.markdown(&b, "us a call", rep.Loops)
+	rep.markdown(&b, "MiB (PSS of all processes)", rep.Memory)
+	b.WriteString("\n" + end + foot)
+	return os.WriteFile(name, []byte(b.String()), 0o644)
+}
+
+func (rep *report) markdown(w io.Writer, title string, rows []*row) {
+	if len(rows) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\n| %s | %s |\n|---%s|\n", title, strings.Join(rep.Runtimes, " | "), strings.Repeat("|--:", len(rep.Runtimes)))
+	for _, r := range rows {
+		fmt.Fprintf(w, "| %s", r.Name)
+		for _, runtime := range rep.Runtimes {
+			if s, ok := r.Summary[runtime]; ok {
+				fmt.Fprintf(w, " | %s", figure(s.Median))
+			} else {
+				fmt.Fprint(w, " | -")
+			}
+		}
+		fmt.Fprintln(w, " |")
+	}
+}
+
 // figure keeps three digits, and no exponent.
 func figure(v float64) string {
 	if v >= 1000 {

@@ -71,7 +71,12 @@ func findRuntimes(o options, cache, rootfs, state string) ([]*runtime, error) {
 			break
 		}
 		list = append(list, &runtime{name: "sentinel-" + platform, argv: func(bundle, id string) []string {
-			return []string{path, "run", "--platform=" + platform, "--bundle", bundle, id}
+			name, plain := strings.CutSuffix(platform, "-nopatch")
+			argv := []string{path, "run", "--platform=" + name, "--bundle", bundle}
+			if plain {
+				argv = append(argv, "--patch=off")
+			}
+			return append(argv, id)
 		}})
 	}
 	if len(list) == 0 {

@@ -64,7 +64,8 @@ var Loops = []struct {
 	{"pipe-pingpong", "pingpong", 3000},
 	{"read-64k", "read", 4096},
 	{"write-64k", "write", 4096},
-	{"fork-exec-wait", "spawn", 100},
+	{"fork-exec-wait", "spawn", 500},
+	{"mutex-8-threads", "mutex", 400000},
 }
 
 // CacheDir is where tools/setup-debian puts what Debian lacks.
@@ -144,7 +145,7 @@ func Compile(dir, bin string) error {
 	for _, args := range [][]string{
 		{"-o", "hello", "hello.c"},
 		{"-static", "-o", "hello-static", "hello.c"},
-		{"-static", "-o", "loop", "loop.c"},
+		{"-static", "-pthread", "-o", "loop", "loop.c"},
 		{"-static", "-o", "echo-server", "echo.c"},
 	} {
 		for i, arg := range args {

@@ -1,5 +1,6 @@
 /* Times system calls. usage: loop KIND COUNT; prints nanoseconds a call. */
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,30 @@ static void spawn(void)
 		exit(1);
 }
 
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static long shared;
+
+static void *contend(void *n)
+{
+	for (long i = 0; i < (long)n; i++) {
+		pthread_mutex_lock(&mutex);
+		for (int k = 0; k < 20; k++)
+			*(volatile long *)&shared += 1;
+		pthread_mutex_unlock(&mutex);
+	}
+	return NULL;
+}
+
+static void threads(long n)
+{
+	pthread_t t[8];
+	for (int i = 0; i < 8; i++)
+		if (pthread_create(&t[i], NULL, contend, (void *)(n / 8)))
+			exit(1);
+	for (int i = 0; i < 8; i++)
+		pthread_join(t[i], NULL);
+}
+
 int main(int argc, char **argv)
 {
 	struct timespec a, b;
@@ -64,7 +89,9 @@ int main(int argc, char **argv)
 				return 1;
 	}
 	clock_gettime(CLOCK_MONOTONIC, &a);
-	for (long i = 0; i < n; i++) {
+	if (!strcmp(kind, "mutex"))
+		threads(n);
+	else for (long i = 0; i < n; i++) {
 		if (!strcmp(kind, "getppid"))
 			syscall(SYS_getppid);
 		else if (!strcmp(kind, "open"))
