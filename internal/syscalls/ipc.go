@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sentinel/internal/abi/linux"
+	"sentinel/internal/host"
 	"sentinel/internal/ipc"
 	"sentinel/internal/ktime"
 	"sentinel/internal/task"
@@ -102,6 +103,13 @@ func sysShmat(t *task.Task, id int32, addr uint64, flags uint32) (ret uint64, er
 	}
 	err = ipcOf(t.Kernel()).Shm.Attach(who(t), id, flags, func(g *ipc.Segment, fd int, size uint64) error {
 		var err error
+		if flags&linux.SHM_RDONLY != 0 {
+			// Neither mprotect nor a hostile stub must make it writable.
+			if fd, err = host.Reopen(fd, linux.O_RDONLY); err != nil {
+				return linux.ENFILE
+			}
+			defer host.Close(fd)
+		}
 		ret, err = t.MM().Attach(t.Thread(), addr, size, prot, mapFlags, fd, g)
 		if err == linux.EEXIST {
 			err = linux.EINVAL

@@ -1,10 +1,10 @@
 package task
 
 import (
-	"runtime"
 	"time"
 
 	"sentinel/internal/abi/linux"
+	"sentinel/internal/host"
 	"sentinel/internal/platform"
 	"sentinel/internal/signal"
 )
@@ -12,17 +12,11 @@ import (
 // onGuestThread runs fn on a new goroutine that is locked to an OS thread which
 // may run guests.
 func (k *Kernel) onGuestThread(fn func()) {
-	go func() {
-		runtime.LockOSThread()
-		if ok := k.cfg.ThreadOK; ok != nil && !ok() {
-			// A goroutine that ends locked takes its OS thread with it.
-			k.onGuestThread(fn)
-			return
-		}
-		// The thread is the tracer of nothing when fn ends, so keep it.
-		defer runtime.UnlockOSThread()
-		fn()
-	}()
+	ok := k.cfg.ThreadOK
+	if ok == nil {
+		ok = func() bool { return true }
+	}
+	host.OnThread(ok, fn)
 }
 
 // run is the life of a task's goroutine.

@@ -1,9 +1,9 @@
 package guestmem
 
 import (
-	"runtime"
-
 	"golang.org/x/sys/unix"
+
+	"sentinel/internal/host"
 )
 
 // pidLimit is PID_MAX_LIMIT: ids are below it.
@@ -35,23 +35,18 @@ func Tgkill(pid, tid int, sig unix.Signal) error {
 // (hook_task_kill in security/landlock/task.c), and timers run on any thread:
 // then another does it.
 func permitted(do func() error) error {
-	err := do()
+	err, tries := do(), 0
 	if err != unix.EPERM {
 		return err
 	}
-	done := make(chan error)
-	var elsewhere func(tries int)
-	elsewhere = func(tries int) {
-		// A goroutine that ends locked takes its OS thread with it.
-		runtime.LockOSThread()
-		err := do()
-		if err == unix.EPERM && tries > 0 {
-			go elsewhere(tries - 1)
-			return
+	done := make(chan error, 1)
+	host.OnThread(func() bool {
+		err = do()
+		if err != unix.EPERM {
+			return true
 		}
-		runtime.UnlockOSThread()
-		done <- err
-	}
-	go elsewhere(64)
+		tries++
+		return tries == 64 // it is not for the thread
+	}, func() { done <- err })
 	return <-done
 }

@@ -1,0 +1,59 @@
+package host
+
+import (
+	"runtime"
+	"sync"
+)
+
+// OnThread runs fn on a new goroutine that is locked to an OS thread for which
+// ok holds. Those for which it does not die in the search: a goroutine that ends
+// locked takes its thread with it.
+func OnThread(ok func() bool, fn func()) { go search(ok, fn, 0) }
+
+// manyTries is after how many threads a search makes sure of its end.
+const manyTries = 8
+
+func search(ok func() bool, fn func(), tries int) {
+	runtime.LockOSThread()
+	if !ok() {
+		if tries++; tries == manyTries {
+			narrow()
+		}
+		go search(ok, fn, tries)
+		return
+	}
+	if tries >= manyTries {
+		widen()
+	}
+	defer runtime.UnlockOSThread()
+	fn()
+}
+
+// While the scheduler has a place to spare, a thread that takes up a goroutine
+// first makes another by cloning itself, for more work to come. An unfit thread
+// so has an unfit child before it dies, without end. With one place there are no
+// such children, and a thread that dies locked is followed by one that descends
+// from the runtime's template thread.
+var narrowed struct {
+	mu sync.Mutex
+	n  int // searches that want it
+	to int // what to go back to
+}
+
+func narrow() {
+	w := &narrowed
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.n++; w.n == 1 {
+		w.to = runtime.GOMAXPROCS(1)
+	}
+}
+
+func widen() {
+	w := &narrowed
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.n--; w.n == 0 && runtime.GOMAXPROCS(0) < w.to {
+		runtime.GOMAXPROCS(w.to)
+	}
+}
