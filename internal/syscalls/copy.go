@@ -84,7 +84,15 @@ func sysSendfile(t *task.Task, outFD, inFD int32, offp, count uint64) (uint64, e
 	}
 	count = min(count, usermem.MaxRW)
 	if offp == 0 {
-		return copyData(t, in, out, nil, nil, count)
+		if in != out {
+			return copyData(t, in, out, nil, nil, count)
+		}
+		// Both positions are one, read before and written after.
+		from := in.Pos()
+		to := from
+		n, err := copyData(t, in, out, &from, &to, count)
+		in.WithPos(func(int64) int64 { return to })
+		return n, err
 	}
 	var off int64
 	if err := usermem.CopyInObject(t.Mem(), offp, &off); err != nil {

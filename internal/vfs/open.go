@@ -406,8 +406,19 @@ func (pathOps) Write(*Context, *File, []byte, int64) (int, error) { return 0, li
 // Ioctl implements FileOps.
 func (pathOps) Ioctl(*Context, *File, uint32, uint64) (uint64, error) { return 0, linux.EBADF }
 
+// Holder is implemented by inodes that end with their last name unless they are
+// held.
+type Holder interface {
+	Hold() error
+	Unhold()
+}
+
 func newPathFile(p Path, flags uint32) *File {
-	return NewFile(pathOps{}, p, p.Dentry.ino, flags)
+	f := NewFile(pathOps{}, p, p.Dentry.ino, flags)
+	if h, ok := p.Dentry.ino.(Holder); ok && h.Hold() == nil {
+		f.OnRelease = h.Unhold
+	}
+	return f
 }
 
 // releasePath undoes what opening counted.

@@ -207,6 +207,12 @@ func (n *node) closed() {
 	n.maybeFree()
 }
 
+// Hold and Unhold implement vfs.Holder.
+func (n *node) Hold() error { return n.opened() }
+
+// Unhold undoes Hold.
+func (n *node) Unhold() { n.closed() }
+
 func xattrSpace(name string, v []byte) int64 { return int64(len(name) + len(v) + 64) }
 
 // loadXattrs fetches those of the lower layer; n.mu is held.
