@@ -25,6 +25,12 @@ func (m threadMemory) window(addr uint64, n int) []byte {
 
 // CopyIn implements usermem.Memory.
 func (m threadMemory) CopyIn(addr uint64, dst []byte) (int, error) {
+	if t := m.t; t.outLen > 0 {
+		// What is on its way out is there for who looks, as strace does.
+		if off := addr - t.outAddr; off < t.outLen && uint64(len(dst)) <= t.outLen-off {
+			return copy(dst, t.slot[offOut+off:]), nil
+		}
+	}
 	if w := m.window(addr, len(dst)); w != nil {
 		return copy(dst, w), nil
 	}
