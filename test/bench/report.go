@@ -120,25 +120,35 @@ func (rep *report) table(w io.Writer, title string, rows []*row) {
 	t.Flush()
 }
 
-// insert puts all tables between the markers of a document.
+// insert puts all tables between the markers of a document: "bench" for the
+// figures, "targets" for the comparison with what was wanted.
 func (rep *report) insert(name string) error {
-	const begin, end = "<!-- bench:begin -->\n", "<!-- bench:end -->"
 	text, err := os.ReadFile(name)
 	if err != nil {
 		return err
 	}
-	head, rest, found := strings.Cut(string(text), begin)
+	var figures, compared strings.Builder
+	rep.markdown(&figures, "ms, start to exit", rep.Times)
+	rep.markdown(&figures, "us a call", rep.Loops)
+	rep.markdown(&figures, "MiB (PSS of all processes)", rep.Memory)
+	rep.printTargets(&compared)
+	out, found := between(string(text), "bench", figures.String())
+	out, also := between(out, "targets", compared.String())
+	if !found && !also {
+		return fmt.Errorf("%s has no markers for a table", name)
+	}
+	return os.WriteFile(name, []byte(out), 0o644)
+}
+
+// between replaces what stands between the markers of a name.
+func between(text, name, table string) (string, bool) {
+	begin, end := "<!-- "+name+":begin -->\n", "<!-- "+name+":end -->"
+	head, rest, found := strings.Cut(text, begin)
 	_, foot, foundEnd := strings.Cut(rest, end)
 	if !found || !foundEnd {
-		return fmt.Errorf("%s has no bench markers", name)
+		return text, false
 	}
-	var b strings.Builder
-	b.WriteString(head + begin)
-	rep.markdown(&b, "ms, start to exit", rep.Times)
-	rep.markdown(&b, "us a call", rep.Loops)
-	rep.markdown(&b, "MiB (PSS of all processes)", rep.Memory)
-	b.WriteString("\n" + end + foot)
-	return os.WriteFile(name, []byte(b.String()), 0o644)
+	return head + begin + table + "\n" + end + foot, true
 }
 
 func (rep *report) markdown(w io.Writer, title string, rows []*row) {

@@ -59,6 +59,7 @@ var Loops = []struct {
 	Count      int
 }{
 	{"getppid", "getppid", 20000},
+	{"getuid", "getuid", 20000},
 	{"open-fstat-read-close", "open", 5000},
 	{"stat-missing", "miss", 10000},
 	{"pipe-pingpong", "pingpong", 3000},

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -93,7 +92,9 @@ int main(int argc, char **argv)
 		threads(n);
 	else for (long i = 0; i < n; i++) {
 		if (!strcmp(kind, "getppid"))
-			syscall(SYS_getppid);
+			getppid();
+		else if (!strcmp(kind, "getuid"))
+			getuid();
 		else if (!strcmp(kind, "open"))
 			cached_file();
 		else if (!strcmp(kind, "miss"))
