@@ -16,8 +16,8 @@ const manyTries = 8
 func search(ok func() bool, fn func(), tries int) {
 	runtime.LockOSThread()
 	if !ok() {
-		if tries++; tries == manyTries {
-			narrow()
+		if tries++; tries%manyTries == 0 {
+			narrow(tries == manyTries)
 		}
 		go search(ok, fn, tries)
 		return
@@ -40,13 +40,16 @@ var narrowed struct {
 	to int // what to go back to
 }
 
-func narrow() {
+// narrow leaves the scheduler one place; first tells that a search asks for the
+// first time.
+func narrow(first bool) {
 	w := &narrowed
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.n++; w.n == 1 {
-		w.to = runtime.GOMAXPROCS(1)
+	if first {
+		w.n++
 	}
+	w.to = max(w.to, runtime.GOMAXPROCS(1))
 }
 
 func widen() {
@@ -55,5 +58,17 @@ func widen() {
 	defer w.mu.Unlock()
 	if w.n--; w.n == 0 && runtime.GOMAXPROCS(0) < w.to {
 		runtime.GOMAXPROCS(w.to)
+	}
+}
+
+// Places sees to it that the Go scheduler has at least n places, at the latest
+// when no search needs it to have one.
+func Places(n int) {
+	w := &narrowed
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.to = max(w.to, n)
+	if w.n == 0 && runtime.GOMAXPROCS(0) < n {
+		runtime.GOMAXPROCS(n)
 	}
 }

@@ -1,7 +1,6 @@
 package task
 
 import (
-	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -69,8 +68,8 @@ const (
 )
 
 func (k *Kernel) blocked() {
-	if k.blocks.Add(1) == manyBlocks && runtime.GOMAXPROCS(0) < manyProcs {
-		runtime.GOMAXPROCS(manyProcs)
+	if k.blocks.Add(1) == manyBlocks {
+		host.Places(manyProcs)
 	}
 }
 
