@@ -102,9 +102,8 @@ func Run(c *Config) (int, error) {
 	}
 	st.mark("jail")
 	// Not before the jail: package os/signal locks a goroutine to its thread.
-	ignored, stopSignals := s.forwardSignals(k)
-	defer stopSignals()
-	for _, sig := range ignored {
+	s.forwardSignals(k)
+	for _, sig := range ignoredSignals() {
 		args.Ignored |= signal.Of(int(sig))
 	}
 

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -81,16 +82,29 @@ func (s *streams) install(t *vfs.FDTable) error {
 	return nil
 }
 
-// forwardSignals passes on what the caller sends to the supervisor, until the
-// sandbox ends. Signals of the terminal go to the guest's foreground job,
-// others to its first process.
-func (s *streams) forwardSignals(k *task.Kernel) (ignored []syscall.Signal, stop func()) {
-	sigs := []os.Signal{syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM, syscall.SIGVTALRM, syscall.SIGQUIT,
-		syscall.SIGWINCH, syscall.SIGCONT, syscall.SIGTSTP, syscall.SIGPROF, syscall.SIGIO, syscall.SIGPWR}
+// ignoredSignals returns those that the caller has set to be ignored (nohup),
+// which the guest's first process inherits.
+func ignoredSignals() (ignored []syscall.Signal) {
 	for _, sig := range []syscall.Signal{syscall.SIGHUP, syscall.SIGINT} {
 		if signal.Ignored(sig) {
 			ignored = append(ignored, sig)
-		} else {
+		}
+	}
+	return ignored
+}
+
+// forwardSignals passes on what the caller sends to the supervisor. Signals of
+// the terminal go to the guest's foreground job, others to its first process.
+// Package os/signal takes a switch of threads for each signal, so it does its
+// work beside the start of the guest, and nothing is undone at the end, which
+// is that of the supervisor too. A signal that comes before has its default
+// effect.
+func (s *streams) forwardSignals(k *task.Kernel) {
+	sigs := []os.Signal{syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM, syscall.SIGVTALRM, syscall.SIGQUIT,
+		syscall.SIGWINCH, syscall.SIGCONT, syscall.SIGTSTP, syscall.SIGPROF, syscall.SIGIO, syscall.SIGPWR}
+	ignored := ignoredSignals()
+	for _, sig := range []syscall.Signal{syscall.SIGHUP, syscall.SIGINT} {
+		if !slices.Contains(ignored, sig) {
 			sigs = append(sigs, sig)
 		}
 	}
@@ -98,8 +112,8 @@ func (s *streams) forwardSignals(k *task.Kernel) (ignored []syscall.Signal, stop
 	if s.term != nil && s.term.JobControl() {
 		signal.Ignore(syscall.SIGTTIN, syscall.SIGTTOU)
 	}
-	signal.Notify(ch, sigs...)
 	go func() {
+		signal.Notify(ch, sigs...)
 		for sig := range ch {
 			n := sig.(syscall.Signal)
 			if s.term != nil {
@@ -119,10 +133,6 @@ func (s *streams) forwardSignals(k *task.Kernel) (ignored []syscall.Signal, stop
 			}
 		}
 	}()
-	return ignored, func() {
-		signal.Stop(ch)
-		close(ch)
-	}
 }
 
 // unwrapPath returns the cause of an error of package os as an error number.
