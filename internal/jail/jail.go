@@ -72,10 +72,15 @@ func Enter(c *Config) error {
 	}
 	// The template thread, which makes the threads of locked goroutines,
 	// is born here and takes on this thread's Landlock domain and mark.
-	if err := markThread(); err != nil {
+	// Were the goroutine preempted in between and moved to another thread,
+	// the template would be without the mark, and nobody ever fit.
+	procPin()
+	err := markThread()
+	runtime.LockOSThread()
+	procUnpin()
+	if err != nil {
 		return err
 	}
-	runtime.LockOSThread()
 	if !canFindThread() {
 		return errors.New("a goroutine was locked to its thread before")
 	}
