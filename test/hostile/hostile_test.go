@@ -149,7 +149,7 @@ func noOrphans(t *testing.T) {
 	t.Helper()
 	self := os.Getpid()
 	var left []int
-	for range 300 {
+	for range 3000 {
 		left = nil
 		for _, pid := range children(self) {
 			if got, _ := syscall.Wait4(pid, nil, syscall.WNOHANG, nil); got != pid {
@@ -163,6 +163,9 @@ func noOrphans(t *testing.T) {
 	}
 	t.Errorf("guest processes outlive their supervisor: %v", left)
 	for _, pid := range left {
+		status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		stack, _ := os.ReadFile(fmt.Sprintf("/proc/%d/syscall", pid))
+		t.Logf("%s%s", status, stack)
 		syscall.Kill(pid, syscall.SIGKILL)
 		syscall.Wait4(pid, nil, 0, nil)
 	}
