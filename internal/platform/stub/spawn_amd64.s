@@ -69,10 +69,37 @@ nomem:
 	MOVQ 64(R12), DI
 	TESTQ DI, DI
 	JLT  noleash
+	MOVQ DI, R14
 	MOVL $2, SI            // F_SETFD, not close-on-exec
 	XORL DX, DX
 	MOVL $72, AX           // fcntl
 	SYSCALL
+	// When the leash's other end closes, the host sends SIGKILL to the
+	// process group. Armed here, there is no moment without.
+	MOVL $39, AX           // getpid
+	SYSCALL
+	NEGL AX
+	MOVLQSX AX, DX
+	MOVQ R14, DI
+	MOVL $8, SI            // F_SETOWN
+	MOVL $72, AX
+	SYSCALL
+	TESTQ AX, AX
+	JNZ  fail
+	MOVQ R14, DI
+	MOVL $10, SI           // F_SETSIG
+	MOVL $9, DX            // SIGKILL
+	MOVL $72, AX
+	SYSCALL
+	TESTQ AX, AX
+	JNZ  fail
+	MOVQ R14, DI
+	MOVL $4, SI            // F_SETFL
+	MOVL $0x2000, DX       // O_ASYNC
+	MOVL $72, AX
+	SYSCALL
+	TESTQ AX, AX
+	JNZ  fail
 noleash:
 	MOVQ 0(R12), DI
 	MOVQ 16(R12), SI

@@ -67,15 +67,6 @@ func (p *Platform) spawn(r *region) (*process, error) {
 		return nil, err
 	}
 	pid, err := p.image.Spawn(ch.Guest(), r.fd, leash[0], false)
-	if err == nil {
-		for _, c := range [...][2]int{{unix.F_SETOWN, -pid}, {unix.F_SETSIG, int(unix.SIGKILL)}, {unix.F_SETFL, unix.O_ASYNC}} {
-			if _, err = unix.FcntlInt(uintptr(leash[0]), c[0], c[1]); err != nil {
-				guestmem.Kill(pid, false)
-				unix.Wait4(pid, nil, unix.WALL, nil)
-				break
-			}
-		}
-	}
 	unix.Close(leash[0])
 	if err != nil {
 		unix.Close(leash[1])

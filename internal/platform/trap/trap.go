@@ -11,6 +11,7 @@ import (
 	_ "embed"
 	"encoding/binary"
 	"fmt"
+	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -97,7 +98,7 @@ func (p *Platform) initSlot(r *region, i int) []byte {
 	s := r.slot(i)
 	c := controlOf(s)
 	*c = control{
-		Spin: p.spin, StubCPU: ^uint32(0), SupCPU: ^uint32(1),
+		Spin: p.spin, StubCPU: ^uint32(0), SupCPU: ^uint32(1), PPID: supervisorPID(),
 		StackSP: regionBase + uint64(i)*slotSize + offStack, StackSize: stackSize,
 	}
 	base := regionBase + uint64(i)*slotSize
@@ -153,6 +154,9 @@ func (p *Platform) NewProcess() (platform.Thread, error) {
 	t.as.auxv = guestmem.ParseAuxv(stack[:n])
 	return t, nil
 }
+
+// supervisorPID is the parent that every guest process must have.
+var supervisorPID = sync.OnceValue(func() uint32 { return uint32(os.Getpid()) })
 
 //go:embed stub/zz_generated_stub_amd64.elf
 var elf []byte

@@ -49,6 +49,7 @@ static struct filter filter[] = {
 	DIRECT(60),		/* exit */
 	DIRECT(231),		/* exit_group */
 	DIRECT(131),		/* sigaltstack */
+	DIRECT(110),		/* getppid */
 	DIRECT(218),		/* set_tid_address */
 	DIRECT(98),		/* getrusage */
 	DIRECT(324),		/* membarrier */

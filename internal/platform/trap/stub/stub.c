@@ -17,6 +17,7 @@
 #define SYS_recvmsg 47
 #define SYS_clone 56
 #define SYS_exit 60
+#define SYS_getppid 110
 #define SYS_capset 126
 #define SYS_sigaltstack 131
 #define SYS_prctl 157
@@ -45,6 +46,7 @@ extern u8 fast_begin[], fast_last[], sig_begin[], sig_end[], block_begin[], bloc
 extern u8 text_begin[], text_end[];
 
 _Static_assert(__builtin_offsetof(struct cb, ss_sp) == 256, "do_clone knows it");
+_Static_assert(__builtin_offsetof(struct cb, ppid) == 232, "do_clone knows it");
 _Static_assert(__builtin_offsetof(struct cb, flags_saved) == 320, "patched_entry knows it");
 _Static_assert(__builtin_offsetof(struct cb, interrupt) == 12, "patched_entry knows it");
 
@@ -319,6 +321,10 @@ __asm__(
 	"	mov $1, %edi\n"
 	"	mov $9, %esi\n"
 	"	syscall\n"
+	"	mov $110, %eax\n"		/* getppid: is the supervisor still there? */
+	"	syscall\n"
+	"	cmp 232(%r12), %eax\n"
+	"	jne 9f\n"
 	"	mov $131, %eax\n"		/* sigaltstack(&cb->ss_sp, 0) */
 	"	lea 256(%r12), %rdi\n"
 	"	xor %esi, %esi\n"
@@ -749,8 +755,9 @@ void start(u64 sp)
 		call6(SYS_exit_group, 90, 0, 0, 0, 0, 0);
 	call6(SYS_close, 1, 0, 0, 0, 0, 0);
 	call6(SYS_prctl, 1 /* PR_SET_PDEATHSIG */, 9, 0, 0, 0, 0);
-	/* That is for what comes; the channel's end tells whether it has come. */
-	if (receive(1, 0x40 /* MSG_DONTWAIT */) == 0)
+	/* That is for what comes. If the supervisor's end has come already, somebody
+	 * else is the parent, or the channel has ended. */
+	if (call6(SYS_getppid, 0, 0, 0, 0, 0, 0) != (long)c->ppid || receive(1, 0x40 /* MSG_DONTWAIT */) == 0)
 		call6(SYS_exit_group, 94, 0, 0, 0, 0, 0);
 	u32 hdr[2] = { 0x20080522, 0 };
 	u64 caps[3] = { 0, 0, 0 };
