@@ -132,16 +132,6 @@ func (t *Task) traceExit(st WaitStatus) {
 	}
 }
 
-func (g *ThreadGroup) liveTasks(except *Task) []*Task {
-	var out []*Task
-	for _, t := range g.tasks {
-		if t != except && !t.exited {
-			out = append(out, t)
-		}
-	}
-	return out
-}
-
 // groupExited makes g a zombie, finds new parents for its children and tells
 // its own (exit_notify).
 func (k *Kernel) groupExited(g *ThreadGroup, last *Task) {

@@ -190,7 +190,6 @@ func traces(t *testing.T) string {
 
 // neighbour is a sandbox beside those under attack, which answers what it is told.
 type neighbour struct {
-	s  *sandbox
 	in io.WriteCloser
 	r  *bufio.Reader
 	n  int
@@ -230,8 +229,6 @@ func (n *neighbour) check(t *testing.T) {
 		t.Fatalf("the sandbox beside answers %q, %v", got, err)
 	}
 }
-
-const exitTimeout = 124
 
 // An attack is a mode of the guest.
 type attack struct {
