@@ -46,34 +46,22 @@ type buffers struct {
 }
 
 // copyIn gathers up to len(dst) bytes and advances.
-func (b *buffers) copyIn(dst []byte) (int, error) {
-	n := 0
-	for n < len(dst) && len(b.rs) > 0 {
-		r := &b.rs[0]
-		m := int(min(r.Len, uint64(len(dst)-n)))
-		if m > 0 {
-			got, err := b.mem.CopyIn(r.Addr, dst[n:n+m])
-			n += got
-			r.Addr, r.Len = r.Addr+uint64(got), r.Len-uint64(got)
-			if err != nil {
-				return n, err
-			}
-		}
-		if r.Len == 0 {
-			b.rs = b.rs[1:]
-		}
-	}
-	return n, nil
-}
+func (b *buffers) copyIn(dst []byte) (int, error) { return b.move(dst, false) }
 
 // copyOut scatters src and advances.
-func (b *buffers) copyOut(src []byte) (int, error) {
-	n := 0
-	for n < len(src) && len(b.rs) > 0 {
+func (b *buffers) copyOut(src []byte) (int, error) { return b.move(src, true) }
+
+// move copies p from the ranges or, with out, to them, until either ends.
+func (b *buffers) move(p []byte, out bool) (n int, err error) {
+	for n < len(p) && len(b.rs) > 0 {
 		r := &b.rs[0]
-		m := int(min(r.Len, uint64(len(src)-n)))
-		if m > 0 {
-			got, err := b.mem.CopyOut(r.Addr, src[n:n+m])
+		if m := int(min(r.Len, uint64(len(p)-n))); m > 0 {
+			var got int
+			if out {
+				got, err = b.mem.CopyOut(r.Addr, p[n:n+m])
+			} else {
+				got, err = b.mem.CopyIn(r.Addr, p[n:n+m])
+			}
 			n += got
 			r.Addr, r.Len = r.Addr+uint64(got), r.Len-uint64(got)
 			if err != nil {

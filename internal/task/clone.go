@@ -38,8 +38,7 @@ func (t *Task) Clone(a CloneArgs, newPIDFD func(g *ThreadGroup) (int32, error)) 
 		has(linux.CLONE_THREAD) && !has(linux.CLONE_SIGHAND),
 		has(linux.CLONE_SIGHAND) && !has(linux.CLONE_VM),
 		has(linux.CLONE_PIDFD) && has(linux.CLONE_DETACHED),
-		has(linux.CLONE_SIGHAND) && has(linux.CLONE_CLEAR_SIGHAND),
-		has(linux.CLONE_THREAD) && a.ExitSignal != 0 && a.ExitSignal != signal.SIGCHLD && false:
+		has(linux.CLONE_SIGHAND) && has(linux.CLONE_CLEAR_SIGHAND):
 		return 0, linux.EINVAL
 	case has(CloneNamespaces):
 		k.LogRefused(t, "clone of a name space")
