@@ -27,6 +27,9 @@ func Run(c *Config) (int, error) {
 	caller := host.GetCaller()
 	limitsNow := task.Limits(host.Limits())
 	host.NoCore()
+	if err := host.CloseInherited(); err != nil {
+		return 0, fmt.Errorf("close inherited descriptors: %w", err)
+	}
 
 	f, err := newFiles(c)
 	if err != nil {

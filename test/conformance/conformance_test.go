@@ -245,7 +245,7 @@ func check(t *testing.T, g guest, prog string) {
 	ok := t.Run("native", func(t *testing.T) {
 		out, err := run([]string{"TMPDIR=" + scratch(t)}, prog)
 		if err != nil {
-			t.Fatalf("%v\n%s", err, failures(out))
+			t.Fatalf("%v\n%s", err, tail(out, 40))
 		}
 		want = out
 	})
@@ -266,7 +266,11 @@ func check(t *testing.T, g guest, prog string) {
 				if err == nil && got == want {
 					return
 				}
-				t.Errorf("%v\n%s", err, failures(got))
+				if err != nil && failures(got) == "" {
+					t.Errorf("%v, the output ended with\n%s", err, tail(got, 5)) // shows the test before the one that hung
+				} else {
+					t.Errorf("%v\n%s", err, failures(got))
+				}
 				if err == nil {
 					t.Errorf("output differs from the native run: %s", firstDifference(got, want))
 				}

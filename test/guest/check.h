@@ -267,6 +267,7 @@ int main(int argc, char **argv)
 	if (argc > 1 && !strcmp(argv[1], "--helper"))
 		return CHECK_HELPER(argc, argv);
 #endif
+	close_range(3, ~0U, 0); /* whatever the caller left open here */
 	char dir[PATH_MAX];
 	const char *tmp = getenv("TMPDIR");
 	snprintf(dir, sizeof dir, "%s/guest.XXXXXX", tmp && *tmp ? tmp : "/tmp");

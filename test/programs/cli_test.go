@@ -2,7 +2,9 @@ package programs
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -330,6 +332,40 @@ func TestConcurrent(t *testing.T) {
 					t.Errorf("sandbox %d says %q", a.n, a.out)
 				}
 			}
+		})
+	})
+}
+
+// TestInheritedDescriptors: what the caller left open stays open in no process
+// of the sandbox, or a supervisor taken over could use it.
+func TestInheritedDescriptors(t *testing.T) {
+	eachPlatform(t, func(t *testing.T, b *box) {
+		b.leavesNothing(t, func() {
+			r, w, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+			cmd := exec.Command(world.sentinel, "do", "--platform="+b.platform, "--", "sh", "-c", "echo ready; read -r line")
+			cmd.Dir, cmd.Env, cmd.ExtraFiles = b.work, b.environ(nil), []*os.File{w}
+			if b.uid != os.Getuid() {
+				cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(b.uid), Gid: uint32(b.uid)}}
+			}
+			stdin, err1 := cmd.StdinPipe()
+			stdout, err2 := cmd.StdoutPipe()
+			if err := errors.Join(err1, err2, cmd.Start()); err != nil {
+				t.Fatal(err)
+			}
+			w.Close()
+			if _, err := stdout.Read(make([]byte, 16)); err != nil {
+				t.Error(err)
+			}
+			r.SetReadDeadline(time.Now().Add(10 * time.Second))
+			if _, err := r.Read(make([]byte, 1)); err != io.EOF {
+				t.Errorf("the pipe is still open in the sandbox: %v", err)
+			}
+			stdin.Close()
+			cmd.Wait()
 		})
 	})
 }

@@ -11,10 +11,13 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 type event struct {
@@ -33,6 +36,9 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: testlog go test [flags] packages")
 		os.Exit(2)
 	}
+	// Tests compare with native runs, which whatever our caller left open would
+	// reach.
+	_ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
 	cmd := exec.Command(args[0], slices.Insert(slices.Clone(args[1:]), 1, "-json")...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
