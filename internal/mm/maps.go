@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"sentinel/internal/host"
+	"sentinel/internal/platform"
 	"sentinel/internal/vfs"
 )
 
@@ -14,10 +15,8 @@ import (
 // /proc/PID/maps. There is one per sandbox.
 type Names struct {
 	mu sync.Mutex
-	m  map[hostFile]guestFile
+	m  map[platform.FileID]guestFile
 }
-
-type hostFile struct{ dev, ino uint64 }
 
 type guestFile struct {
 	path         string
@@ -26,16 +25,26 @@ type guestFile struct {
 }
 
 // NewNames returns an empty table.
-func NewNames() *Names { return &Names{m: map[hostFile]guestFile{}} }
+func NewNames() *Names { return &Names{m: map[platform.FileID]guestFile{}} }
 
 const maxNames = 1 << 16
 
-func (n *Names) add(fd int, f *vfs.File) {
+// hostFileID identifies the file of a host descriptor.
+func hostFileID(fd int) (id platform.FileID, ok bool) {
 	dev, ino, err := host.FileID(fd)
-	if err != nil {
-		return
+	return platform.FileID{Dev: dev, Ino: ino}, err == nil
+}
+
+// SameFile is what a platform may know a mapping's file by; see
+// platform.HostCall.
+func SameFile(hm vfs.HostMapping) (id platform.FileID) {
+	if hm.ReadOnly {
+		id, _ = hostFileID(hm.FD)
 	}
-	key := hostFile{dev, ino}
+	return id
+}
+
+func (n *Names) add(key platform.FileID, f *vfs.File) {
 	n.mu.Lock()
 	_, ok := n.m[key]
 	n.mu.Unlock()
@@ -84,7 +93,10 @@ func (m *MM) Maps(smaps bool) ([]Mapping, error) {
 	lo, hi := m.as.Reserved()
 	hidden, hides := m.as.(interface{ Hidden(addr uint64) bool })
 	heapLo, heapHi := m.BrkRange()
-	var out []Mapping
+	out := make([]Mapping, 0, bytes.Count(b, []byte("\n"))+1)
+	if smaps {
+		out = nil // most lines are details
+	}
 	skip := false
 	for len(b) > 0 {
 		line := b
@@ -93,7 +105,7 @@ func (m *MM) Maps(smaps bool) ([]Mapping, error) {
 		} else {
 			b = nil
 		}
-		e, ok := m.parse(string(line))
+		e, ok := m.parse(line)
 		if !ok {
 			if !skip && len(out) > 0 {
 				last := &out[len(out)-1]
@@ -116,53 +128,85 @@ func (m *MM) Maps(smaps bool) ([]Mapping, error) {
 	return out, nil
 }
 
-// parse reads one line of the host's maps and gives it the guest's names.
-func (m *MM) parse(line string) (Mapping, bool) {
-	f := strings.SplitN(line, " ", 6)
-	if len(f) < 5 {
-		return Mapping{}, false
-	}
-	a, z, ok := strings.Cut(f[0], "-")
-	if !ok {
-		return Mapping{}, false
-	}
+// parse reads one line of the host's maps and gives it the guest's names. A
+// process with hundreds of libraries has thousands of lines, so nothing is
+// allocated for one.
+func (m *MM) parse(line []byte) (Mapping, bool) {
 	var e Mapping
-	var err1, err2, err3, err4 error
-	e.Start, err1 = strconv.ParseUint(a, 16, 64)
-	e.End, err2 = strconv.ParseUint(z, 16, 64)
-	e.Perms = f[1]
-	e.Offset, err3 = strconv.ParseUint(f[2], 16, 64)
-	ma, mi, _ := strings.Cut(f[3], ":")
-	major, _ := strconv.ParseUint(ma, 16, 32)
-	minor, _ := strconv.ParseUint(mi, 16, 32)
-	e.Ino, err4 = strconv.ParseUint(f[4], 10, 64)
-	if err1 != nil || err2 != nil || err3 != nil || err4 != nil {
+	var valid [5]bool
+	e.Start, line, valid[0] = number(line, 16, '-')
+	e.End, line, valid[1] = number(line, 16, ' ')
+	if len(line) < 5 || line[4] != ' ' {
 		return Mapping{}, false
 	}
-	if len(f) == 6 {
-		e.Name = strings.TrimLeft(f[5], " ")
+	e.Perms = perms(line[:4])
+	var major, minor uint64
+	e.Offset, line, valid[2] = number(line[5:], 16, ' ')
+	major, line, _ = number(line, 16, ':')
+	minor, line, valid[3] = number(line, 16, ' ')
+	e.Ino, line, valid[4] = number(line, 10, ' ')
+	if valid != [5]bool{true, true, true, true, true} {
+		return Mapping{}, false
 	}
+	name := bytes.TrimLeft(line, " ")
 	if e.Ino == 0 {
-		if !strings.HasPrefix(e.Name, "[") {
-			e.Name = ""
+		if len(name) > 0 && name[0] == '[' {
+			e.Name = string(name)
 		}
 		return e, true
 	}
 	m.names.mu.Lock()
-	g, ok := m.names.m[hostFile{host.MakeDev(uint32(major), uint32(minor)), e.Ino}]
+	g, ok := m.names.m[platform.FileID{Dev: host.MakeDev(uint32(major), uint32(minor)), Ino: e.Ino}]
 	m.names.mu.Unlock()
 	if ok {
 		e.Major, e.Minor, e.Ino, e.Name = g.major, g.minor, g.ino, g.path
 	} else {
 		// A file of the kernel's own making, such as shared anonymous memory.
 		e.Major, e.Minor = 0, 1
-		switch {
-		case strings.HasPrefix(e.Name, "/dev/zero"), strings.HasPrefix(e.Name, "/SYSV"):
-		default:
-			e.Name = "/dev/zero (deleted)"
+		e.Name = "/dev/zero (deleted)"
+		if bytes.HasPrefix(name, []byte("/dev/zero")) || bytes.HasPrefix(name, []byte("/SYSV")) {
+			e.Name = string(name)
 		}
 	}
 	return e, true
+}
+
+// number reads digits up to the byte end, or to the end of the line, and gives
+// what follows.
+func number(b []byte, base uint64, end byte) (n uint64, rest []byte, ok bool) {
+	for i, c := range b {
+		var d uint64
+		switch {
+		case c == end:
+			return n, b[i+1:], i > 0
+		case '0' <= c && c <= '9':
+			d = uint64(c - '0')
+		case 'a' <= c && c <= 'f':
+			d = uint64(c-'a') + 10
+		default:
+			return 0, nil, false
+		}
+		if d >= base || n > (1<<64-1)>>4 {
+			return 0, nil, false
+		}
+		n = n*base + d
+	}
+	return n, nil, len(b) > 0
+}
+
+// perms is string(b), without an allocation for what is common.
+func perms(b []byte) string {
+	switch string(b) {
+	case "r--p":
+		return "r--p"
+	case "r-xp":
+		return "r-xp"
+	case "rw-p":
+		return "rw-p"
+	case "---p":
+		return "---p"
+	}
+	return string(b)
 }
 
 // Extra returns how much of the host's address space is not the guest's, or is
@@ -176,7 +220,7 @@ func (m *MM) Extra() uint64 {
 	lo, hi := m.as.Reserved()
 	n := uint64(0)
 	for line := range bytes.Lines(b) {
-		if e, ok := m.parse(string(bytes.TrimSuffix(line, []byte("\n")))); ok &&
+		if e, ok := m.parse(bytes.TrimSuffix(line, []byte("\n"))); ok &&
 			(e.Start < hi && e.End > lo || e.Start < m.Layout.StackEnd && e.End >= m.Layout.StackStart) {
 			n += e.End - e.Start
 		}
@@ -205,7 +249,9 @@ func (m *MM) RSS() (size, resident, shared uint64) {
 func (m *MM) RegisterFile(f *vfs.File, c *vfs.Context) {
 	if mp, ok := f.Ops.(vfs.Mappable); ok {
 		if hm, err := mp.Mmap(c, f, 0, 1, 0, false); err == nil && !hm.Anonymous {
-			m.names.add(hm.FD, f)
+			if id, ok := hostFileID(hm.FD); ok {
+				m.names.add(id, f)
+			}
 		}
 	}
 }

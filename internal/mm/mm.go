@@ -208,9 +208,13 @@ func (m *MM) Mmap(th platform.Thread, c *vfs.Context, addr, length uint64, prot,
 	}
 	call.Args[5] = uint64(hm.Offset)
 	call.File, call.HasFile = hm.FD, true
+	id, known := hostFileID(hm.FD)
+	if hm.ReadOnly && known {
+		call.Same = id
+	}
 	ret, err := th.Call(call)
-	if err == nil {
-		m.names.add(hm.FD, f)
+	if err == nil && known {
+		m.names.add(id, f)
 	}
 	return ret, err
 }

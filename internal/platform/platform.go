@@ -72,7 +72,15 @@ type HostCall struct {
 	// stands for argument 4 of mmap.
 	File    int
 	HasFile bool
+	// Same, if not zero, tells which file File is: a later call with the
+	// same value may use the descriptor of an earlier one, which a platform
+	// may leave open in the guest process. Only for files that the guest
+	// can do nothing with but read.
+	Same FileID
 }
+
+// FileID identifies a file of the host's while a descriptor of it is open.
+type FileID struct{ Dev, Ino uint64 }
 
 // AddressSpace is the memory of a guest process.
 type AddressSpace interface {

@@ -151,6 +151,7 @@ func (t *Task) segments(f *vfs.File, img *loader.Image, bias uint64, as platform
 			calls = append(calls, platform.HostCall{
 				Nr:   linux.SYS_MMAP,
 				Args: [6]uint64{start, fileEnd - start, uint64(s.Prot), fixed, 0, uint64(hm.Offset)}, File: hm.FD, HasFile: true,
+				Same: mm.SameFile(hm),
 			})
 		} else {
 			fileEnd = start

@@ -54,6 +54,8 @@ type DirReader interface {
 type HostMapping struct {
 	FD     int   // a host descriptor, owned by the file; valid while File is referenced
 	Offset int64 // in it
+	// ReadOnly tells that FD can only be read, as long as it lives.
+	ReadOnly bool
 	// Anonymous asks for zero pages instead of FD (/dev/zero).
 	Anonymous bool
 }

@@ -413,7 +413,7 @@ func (f *file) Mmap(_ *vfs.Context, d *vfs.File, off, length int64, prot int, sh
 	if r.c.form == formLower {
 		if !writable {
 			fd, err := r.pin()
-			return vfs.HostMapping{FD: fd, Offset: off}, err
+			return vfs.HostMapping{FD: fd, Offset: off, ReadOnly: true}, err
 		}
 		if err := r.copyUp(math.MaxInt64); err != nil {
 			return vfs.HostMapping{}, err

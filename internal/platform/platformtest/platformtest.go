@@ -26,7 +26,7 @@ func Run(t *testing.T, mk func(t *testing.T) platform.Platform) {
 		fn   func(t *testing.T, p platform.Platform)
 	}{
 		{"Syscall", testSyscall}, {"Foreign", testForeign}, {"Fault", testFault}, {"Memory", testMemory},
-		{"Interrupt", testInterrupt}, {"Fork", testFork}, {"Thread", testThread}, {"File", testFile},
+		{"Interrupt", testInterrupt}, {"Fork", testFork}, {"Thread", testThread}, {"File", testFile}, {"SameFile", testSameFile},
 		{"Blocking", testBlocking}, {"FPState", testFPState}, {"CompareAndSwap", testCAS}, {"Dead", testDead},
 		{"ManyThreads", testManyThreads}, {"HotSite", testHotSite},
 	} {

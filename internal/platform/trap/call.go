@@ -26,12 +26,8 @@ func (t *thread) orders(calls []platform.HostCall) (uint64, error) {
 	table := ordersOf(t.slot)
 	files := false
 	for i := range calls {
-		o := order{Nr: calls[i].Nr, Args: calls[i].Args}
-		if calls[i].HasFile {
-			o.Args[4], o.Receive = 1, 1
-			files = true
-		}
-		table[i] = o
+		table[i] = order{Nr: calls[i].Nr, Args: calls[i].Args}
+		files = files || calls[i].HasFile
 	}
 	t.c.NrOrders = uint32(len(calls))
 	if !files {
@@ -39,16 +35,37 @@ func (t *thread) orders(calls []platform.HostCall) (uint64, error) {
 	}
 	t.proc.ch.mu.Lock()
 	defer t.proc.ch.mu.Unlock()
+	k := t.proc.kept
+	t.proc.kept = kept{open: true} // whatever an error leaves
+	sent := false
 	for i := range calls {
-		if calls[i].HasFile {
-			if err := t.proc.ch.Send(calls[i].File); err != nil {
-				t.proc.ch.Drain()
-				return 0, linux.ENOMEM
-			}
+		if !calls[i].HasFile {
+			continue
 		}
+		table[i].Args[4] = 1
+		if k.open && k.file == calls[i].Same && k.file != (platform.FileID{}) {
+			continue
+		}
+		var how uint64 = recvTake
+		if k.open {
+			how |= recvDrop
+		}
+		k = kept{file: calls[i].Same, open: calls[i].Same != platform.FileID{}}
+		if k.open {
+			how |= recvKeep
+		}
+		table[i].Receive = how
+		if err := t.proc.ch.Send(calls[i].File); err != nil {
+			t.proc.ch.Drain()
+			return 0, linux.ENOMEM
+		}
+		sent = true
 	}
 	ret, err := t.perform(opOrders)
-	if err != nil {
+	switch {
+	case err == nil:
+		t.proc.kept = k
+	case sent:
 		t.proc.ch.Drain()
 	}
 	return ret, err
@@ -101,7 +118,11 @@ func (t *thread) Clone(a platform.CloneArgs) (platform.Thread, error) {
 		if err := c.newMemory(t); err != nil {
 			return nil, err
 		}
-		o.Receive = 1
+		o.Receive = recvTake
+		if t.proc.kept.open {
+			o.Receive |= recvDrop
+			t.proc.kept = kept{}
+		}
 	} else {
 		c.n = t.as.Reserve()
 		if c.n >= slots {
@@ -125,6 +146,7 @@ func (t *thread) Clone(a platform.CloneArgs) (platform.Thread, error) {
 	if !a.SameProcess && a.SameMemory {
 		// It shares the channel with its parent, as it does the memory.
 		c.proc = newProcess(t.proc.ch, t.proc.family)
+		c.proc.kept = t.proc.kept // its descriptors are a copy
 	}
 	c.slot = t.p.initSlot(c.as.r, c.n)
 	c.c = controlOf(c.slot)

@@ -95,6 +95,13 @@ type order struct {
 	Receive uint64
 }
 
+// Bits of order.Receive: what becomes of descriptor 1.
+const (
+	recvDrop = 1 // the one kept before is closed
+	recvTake = 2 // a new one comes
+	recvKeep = 4 // and stays open afterwards
+)
+
 // Offsets in struct ucontext and the frame around it.
 const (
 	ucMC   = 40  // sigcontext

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sentinel/internal/platform"
 	"sentinel/internal/platform/guestmem"
 	"sentinel/internal/platform/stub"
 )
@@ -19,6 +20,7 @@ type process struct {
 	pid    int
 	family *family
 	ch     *channel
+	kept   kept          // under ch.mu
 	gone   chan struct{} // closed when it is dead
 	signal atomic.Int32  // that ended it, before that
 
@@ -36,6 +38,14 @@ type channel struct {
 	// mu is held while descriptors are passed, so that the guest knows which
 	// numbers they get.
 	mu sync.Mutex
+}
+
+// kept is the descriptor that a process still has of the last file it mapped:
+// one of the next mappings is likely of the same file, as a dynamic linker maps
+// each segment of a library by a call of its own.
+type kept struct {
+	file platform.FileID // zero if it may be any
+	open bool            // there may be one
 }
 
 // family is a process that was spawned and all that forked from it. They are a

@@ -136,10 +136,13 @@ static long run_orders(struct cb *c)
 	volatile struct order *o = (volatile struct order *)((u64)c + OFF_ORDERS);
 	long r = 0;
 	for (u32 n = c->nr_orders; n; n--, o++) {
-		if (o->receive && (r = receive(1, 0)) < 0)
+		u64 how = o->receive;
+		if (how & RECV_DROP)
+			call6(SYS_close, 1, 0, 0, 0, 0, 0);
+		if (how & RECV_TAKE && (r = receive(1, 0)) < 0)
 			return r;
 		r = call6(o->nr, o->a[0], o->a[1], o->a[2], o->a[3], o->a[4], o->a[5]);
-		if (o->receive)
+		if (how & RECV_TAKE && !(how & RECV_KEEP))
 			call6(SYS_close, 1, 0, 0, 0, 0, 0);
 		if ((u64)r > -4096UL)
 			return r;
@@ -437,13 +440,15 @@ static void serve(struct cb *c, struct ucontext *u)
 			c->result = block(&c->interrupt, o);
 			break;
 		case OP_CLONE:
+			if (o->receive & RECV_DROP)
+				call6(SYS_close, 1, 0, 0, 0, 0, 0);
 			/* For a memory of its own: the region and a socket. */
-			if (o->receive && (err = receive(2, 0)) < 0) {
+			if (o->receive & RECV_TAKE && (err = receive(2, 0)) < 0) {
 				c->result = err;
 				break;
 			}
-			c->result = do_clone(o->a[0], o->a[1], c->arg, o->receive);
-			if (o->receive) {
+			c->result = do_clone(o->a[0], o->a[1], c->arg, o->receive & RECV_TAKE);
+			if (o->receive & RECV_TAKE) {
 				call6(SYS_close, 1, 0, 0, 0, 0, 0);
 				call6(SYS_close, 2, 0, 0, 0, 0, 0);
 			}

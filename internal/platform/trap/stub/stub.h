@@ -42,8 +42,13 @@ typedef unsigned char u8;
 
 struct order {
 	u64 nr, a[6];
-	u64 receive;			/* a descriptor comes first, and is 2 */
+	u64 receive;			/* RECV_ bits */
 };
+
+/* What an order does about descriptor 1. */
+#define RECV_DROP 1			/* close the one kept before */
+#define RECV_TAKE 2			/* a descriptor comes first, and is 1 */
+#define RECV_KEEP 4			/* it stays open afterwards */
 
 struct cb {
 	volatile u32 state;
