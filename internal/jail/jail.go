@@ -87,7 +87,7 @@ func Enter(c *Config) error {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("no_new_privs: %w", err)
 	}
-	if err := installFilter(build(rules(c), c.Action)); err != nil {
+	if err := installFilter(filterFor(c)); err != nil {
 		return fmt.Errorf("seccomp: %w", err)
 	}
 	return nil
