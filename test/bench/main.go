@@ -1,6 +1,6 @@
 // Command bench measures sentinel beside a native chroot, runc, crun and runsc:
-// the applications of the Sentinel paper from start to exit, loops of system
-// calls, and memory. All run the same programs from the same root file system,
+// applications from start to exit (those of the Sentinel paper, gcc, git), servers
+// under load, loops of system calls, memory, and many idle sandboxes at once. All run the same programs from the same root file system,
 // in turn, so that a busy machine disturbs all alike.
 //
 //	go run ./test/bench                  everything, as a table
@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -39,13 +40,15 @@ type options struct {
 	rebuild   bool
 	memory    bool
 	loops     bool
+	requests  bool
+	idle      int
 	verbose   bool
 }
 
 func main() {
 	var o options
 	flag.IntVar(&o.rounds, "rounds", 20, "how often each program runs under each runtime")
-	flag.BoolVar(&o.quick, "quick", false, "3 rounds, no loops")
+	flag.BoolVar(&o.quick, "quick", false, "3 rounds, no requests, loops or idle sandboxes")
 	flag.StringVar(&o.runtimes, "runtimes", "", "only these, with commas: chroot, runc, crun, runsc, sentinel-PLATFORM")
 	flag.StringVar(&o.workloads, "workloads", "", "only these, with commas")
 	flag.StringVar(&o.platforms, "platforms", "ptrace,trap", "platforms of sentinel, with commas; trap-nopatch is trap with --patch=off")
@@ -57,10 +60,17 @@ func main() {
 	flag.BoolVar(&o.rebuild, "rebuild", false, "make the root file system anew")
 	flag.BoolVar(&o.memory, "memory", true, "measure memory too")
 	flag.BoolVar(&o.loops, "loops", true, "measure loops of system calls too")
+	flag.BoolVar(&o.requests, "requests", true, "measure redis and nginx under load too")
+	flag.IntVar(&o.idle, "idle", 500, "how many idle sandboxes to look at, and a fifth of them; 0 for none")
 	flag.BoolVar(&o.verbose, "v", false, "tell what runs")
 	flag.Parse()
 	if o.quick {
-		o.rounds, o.loops = 3, false
+		o.rounds, o.loops, o.requests = 3, false, false
+		asked := false
+		flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "idle" })
+		if !asked {
+			o.idle = 0
+		}
 	}
 	if err := run(o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -79,6 +89,7 @@ func run(o options) error {
 	if os.Getenv(inner) == "" {
 		return inNamespace()
 	}
+	endOnSignal()
 	cache, err := workloads.CacheDir()
 	if err != nil {
 		return err
@@ -104,6 +115,7 @@ func run(o options) error {
 		return err
 	}
 	list := workloads.List("/data", "/bin", "http://"+server.Addr().String()+"/picture.bmp")
+	list = append(list, workloads.Tools("/data")...)
 	if _, err := os.Stat(filepath.Join(rootfs, "data/model.tflite")); err == nil {
 		list = append(list, workloads.MobileNet("/data"))
 	} else {
@@ -158,5 +170,16 @@ func inNamespace() error {
 	cmd.Env = append(os.Environ(), inner+"="+state)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	return cmd.Run()
+	// What is told to end us ends the copy, which ends what it started.
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	go func() {
+		for caught := range signals {
+			cmd.Process.Signal(caught)
+		}
+	}()
+	return cmd.Wait()
 }

@@ -101,11 +101,17 @@ func (b *bench) measure(list []workloads.Workload) *report {
 			c.row.add(c.runtime.name, ms)
 		}
 	}
+	if b.requests {
+		b.measureRequests(rep)
+	}
 	if b.loops {
 		b.measureLoops(rep)
 	}
 	if b.memory {
 		b.measureMemory(rep)
+	}
+	if b.idle > 0 && b.wants("idle") {
+		b.measureIdle(rep)
 	}
 	return rep
 }
@@ -127,6 +133,7 @@ type cell struct {
 	row      *row
 	bundle   string
 	failed   bool
+	leashed  bool // ends with the thread that started it
 }
 
 func (c *cell) prepare(b *bench, newNet bool) error {
@@ -160,20 +167,14 @@ func (b *bench) start(c *cell, stdout, stderr uintptr) (int, time.Time, error) {
 	}
 	defer null.Close()
 	attr.Files[0] = null.Fd()
+	if c.leashed {
+		attr.Sys.Pdeathsig = syscall.SIGKILL
+	}
+	starting.Lock()
+	defer starting.Unlock()
 	started := time.Now()
 	pid, err := syscall.ForkExec(argv[0], argv, attr)
 	return pid, started, err
-}
-
-// wait waits for the process itself, not for orphans that it left to us.
-func wait(pid int) (syscall.WaitStatus, error) {
-	var status syscall.WaitStatus
-	for {
-		_, err := syscall.Wait4(pid, &status, 0, nil)
-		if !errors.Is(err, syscall.EINTR) {
-			return status, err
-		}
-	}
 }
 
 func (b *bench) timed(c *cell, null *os.File) (float64, error) {
@@ -186,18 +187,11 @@ func (b *bench) timed(c *cell, null *os.File) (float64, error) {
 	if err == nil && status != 0 {
 		err = fmt.Errorf("ends with %#x", int(status))
 	}
+	if err != nil {
+		err = errors.Join(err, killDescendants())
+	}
 	reapOrphans()
 	return float64(took.Microseconds()) / 1000, err
-}
-
-// reapOrphans collects what runtimes left to us as the subreaper.
-func reapOrphans() {
-	for {
-		pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil)
-		if pid <= 0 || err != nil {
-			return
-		}
-	}
 }
 
 // output runs the cell once and returns what it prints.
@@ -227,7 +221,11 @@ func (b *bench) output(c *cell) ([]byte, error) {
 		text[i], _ = io.ReadAll(f)
 	}
 	if err == nil && status != 0 {
-		err = fmt.Errorf("ends with %#x: %.300s", int(status), text[1])
+		err = fmt.Errorf("ends with %#x: %s", int(status), text[1][max(0, len(text[1])-300):])
+	}
+	if err != nil {
+		// A server that a failed script left would disturb all that follows.
+		err = errors.Join(err, killDescendants())
 	}
 	return text[0], err
 }
@@ -382,48 +380,4 @@ func echo(address string, messages int) error {
 		}
 	}
 	return nil
-}
-
-// descendantsPSS sums the proportional set size of all our descendants, in KiB.
-func descendantsPSS() (int, error) {
-	parents := map[int]int{}
-	entries, err := os.ReadDir("/proc")
-	if err != nil {
-		return 0, err
-	}
-	for _, e := range entries {
-		pid, err := strconv.Atoi(e.Name())
-		if err != nil {
-			continue
-		}
-		stat, _ := os.ReadFile(filepath.Join("/proc", e.Name(), "stat"))
-		fields := strings.Fields(string(stat[max(0, bytes.LastIndexByte(stat, ')')):]))
-		if len(fields) > 2 && fields[1] != "Z" {
-			parents[pid], _ = strconv.Atoi(fields[2])
-		}
-	}
-	total, processes := 0, 0
-	for pid := range parents {
-		for ancestor := parents[pid]; ancestor > 1; ancestor = parents[ancestor] {
-			if ancestor != os.Getpid() {
-				continue
-			}
-			text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
-			if err != nil {
-				return 0, err
-			}
-			for line := range strings.Lines(string(text)) {
-				if fields := strings.Fields(line); len(fields) > 1 && fields[0] == "Pss:" {
-					kb, _ := strconv.Atoi(fields[1])
-					total += kb
-					processes++
-				}
-			}
-			break
-		}
-	}
-	if processes == 0 {
-		return 0, errors.New("no process of it lives")
-	}
-	return total, nil
 }

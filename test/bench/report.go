@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"os"
 	"slices"
@@ -16,8 +17,10 @@ type report struct {
 	Unit     string            `json:"unit"`
 	Runtimes []string          `json:"runtimes"`
 	Times    []*row            `json:"times"`
+	Requests []*row            `json:"requests_us"`
 	Loops    []*row            `json:"loops_us_per_call"`
 	Memory   []*row            `json:"memory_pss_mib"`
+	Idle     []*idle           `json:"idle,omitempty"`
 	Failures map[string]string `json:"failures,omitempty"`
 }
 
@@ -44,6 +47,12 @@ func (r *row) add(runtime string, value float64) {
 	r.Summary[runtime] = statistics{middle, sorted[0]}
 }
 
+// drop forgets the figures of a runtime.
+func (r *row) drop(runtime string) {
+	delete(r.Samples, runtime)
+	delete(r.Summary, runtime)
+}
+
 func (rep *report) fail(runtime, workload string, err error) {
 	if rep.Failures == nil {
 		rep.Failures = map[string]string{}
@@ -57,8 +66,16 @@ func (rep *report) fail(runtime, workload string, err error) {
 
 func (rep *report) print(w io.Writer) {
 	rep.table(w, "ms from start to exit, median (minimum)", rep.Times)
+	rep.table(w, "us a request, median (minimum)", rep.Requests)
 	rep.table(w, "us a call, median (minimum)", rep.Loops)
 	rep.table(w, "PSS of all processes in MiB, median (minimum)", rep.Memory)
+	rep.idleTable(w)
+	if len(rep.Failures) > 0 {
+		fmt.Fprintln(w, "\nwhy figures are missing")
+		for _, key := range slices.Sorted(maps.Keys(rep.Failures)) {
+			fmt.Fprintf(w, "  %s: %s\n", key, strings.TrimSpace(rep.Failures[key]))
+		}
+	}
 }
 
 func (rep *report) table(w io.Writer, title string, rows []*row) {
@@ -129,8 +146,10 @@ func (rep *report) insert(name string) error {
 	}
 	var figures, compared strings.Builder
 	rep.markdown(&figures, "ms, start to exit", rep.Times)
+	rep.markdown(&figures, "us a request", rep.Requests)
 	rep.markdown(&figures, "us a call", rep.Loops)
 	rep.markdown(&figures, "MiB (PSS of all processes)", rep.Memory)
+	rep.idleMarkdown(&figures)
 	rep.printTargets(&compared)
 	out, found := between(string(text), "bench", figures.String())
 	out, also := between(out, "targets", compared.String())
@@ -225,6 +244,7 @@ func (rep *report) svg() []byte {
 		y += 40
 	}
 	panel("start to exit, ms", rep.Times)
+	panel("one request, µs", rep.Requests)
 	panel("one call, µs", rep.Loops)
 	panel("memory of a sandbox, MiB (PSS)", rep.Memory)
 	var legend strings.Builder

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,16 +18,21 @@ import (
 )
 
 // rootfsVersion changes when what goes into the root file system does.
-const rootfsVersion = "1"
+const rootfsVersion = "2"
 
 // What the workloads need of the host, besides what ldd says of it.
 var (
-	programs = []string{"/usr/bin/true", "/usr/bin/sleep", "/usr/bin/cat", "/usr/bin/ls", "/usr/bin/dash", "/usr/bin/bash", "/usr/bin/env", "/usr/bin/python3", "/usr/bin/ruby", "/bin/busybox"}
-	trees    = []string{
+	programs = []string{"/usr/bin/true", "/usr/bin/sleep", "/usr/bin/cat", "/usr/bin/ls", "/usr/bin/dash", "/usr/bin/bash", "/usr/bin/env", "/usr/bin/python3", "/usr/bin/ruby", "/bin/busybox",
+		"/usr/bin/redis-server", "/usr/bin/redis-cli", "/usr/bin/redis-benchmark", "/usr/sbin/nginx", "/usr/bin/wrk", "/usr/bin/git", "/usr/bin/gcc", "/usr/bin/as", "/usr/bin/ld"}
+	trees = []string{
 		"/usr/lib/python3.11", "/usr/lib/python3/dist-packages/numpy", "/usr/lib/python3/dist-packages/cv2",
 		"/usr/lib/ruby", "/usr/lib/x86_64-linux-gnu/ruby", "/var/lib/gems", "/usr/share/rubygems-integration", "/usr/lib/locale/C.utf8",
+		"/usr/include/x86_64-linux-gnu/bits", "/usr/include/x86_64-linux-gnu/sys", "/usr/include/x86_64-linux-gnu/gnu",
 	}
-	patterns = []string{"/usr/lib/python3/dist-packages/cv2*.so", "/usr/lib/x86_64-linux-gnu/libnss_*.so.2"}
+	patterns = []string{"/usr/lib/python3/dist-packages/cv2*.so", "/usr/lib/x86_64-linux-gnu/libnss_*.so.2",
+		"/usr/include/*.h", "/usr/lib/x86_64-linux-gnu/*crt[1in].o", "/usr/lib/x86_64-linux-gnu/libc.so", "/usr/lib/x86_64-linux-gnu/libc_nonshared.a"}
+	// compiler is what gcc has of its own to compile and link C.
+	compiler = []string{"cc1", "collect2", "lto-wrapper", "liblto_plugin.so", "crtbeginS.o", "crtendS.o", "libgcc.a", "libgcc_s.so", "include/*.h"}
 	etc      = []string{"/etc/passwd", "/etc/group", "/etc/nsswitch.conf", "/etc/hosts", "/etc/resolv.conf", "/etc/ld.so.conf", "/etc/localtime"}
 )
 
@@ -34,7 +40,8 @@ var (
 // host's own files, unless the cache has one made of the same packages.
 func buildRootfs(cache, model string, rebuild bool) (string, error) {
 	rootfs := filepath.Join(cache, "rootfs")
-	packages, err := exec.Command("dpkg-query", "-W", "libc6", "python3", "python3-numpy", "python3-opencv", "ruby", "libruby3.1").Output()
+	packages, err := exec.Command("dpkg-query", "-W", "libc6", "python3", "python3-numpy", "python3-opencv", "ruby", "libruby3.1",
+		"redis-server", "redis-tools", "nginx", "wrk", "git", "gcc", "binutils", "libc6-dev").Output()
 	if err != nil {
 		return "", fmt.Errorf("dpkg-query: %w: run tools/setup-debian", err)
 	}
@@ -52,6 +59,9 @@ func buildRootfs(cache, model string, rebuild bool) (string, error) {
 			return "", err
 		}
 		if err := workloads.Prepare(filepath.Join(rootfs, "data"), model); err != nil {
+			return "", err
+		}
+		if err := workloads.PrepareTree(filepath.Join(rootfs, "data/tree")); err != nil {
 			return "", err
 		}
 		if err := os.WriteFile(stamp, []byte(key), 0o644); err != nil {
@@ -113,7 +123,15 @@ func copyHost(rootfs string) error {
 			return err
 		}
 	}
-	for _, pattern := range patterns {
+	libgcc, err := exec.Command("gcc", "-print-libgcc-file-name").Output()
+	if err != nil {
+		return fmt.Errorf("gcc: %w: run tools/setup-debian", err)
+	}
+	wanted := slices.Clone(patterns)
+	for _, name := range compiler {
+		wanted = append(wanted, filepath.Join(filepath.Dir(strings.TrimSpace(string(libgcc))), name))
+	}
+	for _, pattern := range wanted {
 		paths, _ := filepath.Glob(pattern)
 		for _, path := range paths {
 			add(path)
@@ -139,7 +157,7 @@ func copyHost(rootfs string) error {
 			return err
 		}
 		if out, err := exec.Command("cp", "-pL", path, target).CombinedOutput(); err != nil {
-			return fmt.Errorf("copying %s: %s", path, out)
+			return fmt.Errorf("copying %s: %s: run tools/setup-debian", path, out)
 		}
 	}
 	for _, path := range etc {

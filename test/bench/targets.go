@@ -19,6 +19,7 @@ type target struct {
 var (
 	small = []string{"true", "hello-static", "hello-c"}
 	eight = []string{"hello-c", "hello-ruby", "hello-python", "json-ruby", "matmul-numpy", "edges-opencv", "download", "mobilenet"}
+	busy  = []string{"redis-set", "redis-get", "nginx-wrk", "gcc-hello", "git-status"}
 	both  = []string{"sleep", "echo server"}
 )
 
@@ -42,6 +43,8 @@ var targets = []target{
 	{[]string{"read-64k", "write-64k"}, "trap", "chroot", 1 / 0.7, 0},
 	{[]string{"fork-exec-wait"}, "trap", "chroot", 2.5, 0},
 	{[]string{"mutex-8-threads", "pipe-pingpong"}, "trap", "chroot", 1.5, 0},
+	{busy, "trap", "chroot", 1.5, 0},
+	{busy, "trap", "runsc", 1, 0},
 	{both, "trap", "runsc", 0.25, 0},
 	{both, "trap", "", 0, 8e6 / (1 << 20)},
 }
@@ -49,7 +52,7 @@ var targets = []target{
 // printTargets writes a table of all targets whose figures were measured.
 func (rep *report) printTargets(w io.Writer) {
 	fmt.Fprint(w, "\n| what | platform | target | measured | |\n|---|---|---|--:|---|\n")
-	rows := slices.Concat(rep.Times, rep.Loops, rep.Memory)
+	rows := slices.Concat(rep.Times, rep.Requests, rep.Loops, rep.Memory)
 	for _, t := range targets {
 		for _, name := range t.rows {
 			at := slices.IndexFunc(rows, func(r *row) bool { return r.Name == name })
@@ -61,7 +64,7 @@ func (rep *report) printTargets(w io.Writer) {
 				continue
 			}
 			unit := "ms"
-			if slices.Contains(rep.Loops, rows[at]) {
+			if slices.Contains(rep.Loops, rows[at]) || slices.Contains(rep.Requests, rows[at]) {
 				unit = "us"
 			} else if slices.Contains(rep.Memory, rows[at]) {
 				unit = "MiB"
@@ -78,11 +81,15 @@ func (rep *report) printTargets(w io.Writer) {
 				}
 				met = ours.Median <= t.share*peer.Median+t.plus
 			}
-			verdict := "met"
-			if !met {
-				verdict = "**missed**"
-			}
-			fmt.Fprintf(w, "| %s | %s | %s | %s | %s |\n", name, t.our, what, got, verdict)
+			fmt.Fprintf(w, "| %s | %s | %s | %s | %s |\n", name, t.our, what, got, verdict(met))
 		}
 	}
+	rep.printIdleTargets(w)
+}
+
+func verdict(met bool) string {
+	if met {
+		return "met"
+	}
+	return "**missed**"
 }

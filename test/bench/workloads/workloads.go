@@ -1,7 +1,8 @@
 // Package workloads holds the applications that the benchmark measures and the
 // tests check: those of the Sentinel paper (hello in C, Ruby and Python, JSON in
 // Ruby, a matrix product with numpy, edges with OpenCV, a download, MobileNetV2
-// with TensorFlow Lite; sleep and a TCP echo server for memory), and a few loops.
+// with TensorFlow Lite; sleep and a TCP echo server for memory), programs that make
+// many system calls (redis, nginx, gcc, git), and a few loops.
 package workloads
 
 import (
@@ -13,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -101,6 +103,12 @@ func Prepare(dir, model string) error {
 		return err
 	}
 	if err := os.WriteFile(filepath.Join(dir, "picture.bmp"), picture(640, 480), 0o644); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "www"), 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "www/index.html"), []byte(strings.Repeat("<p>hello all</p>", 1024/16)), 0o644); err != nil {
 		return err
 	}
 	return prepareModel(dir, model)

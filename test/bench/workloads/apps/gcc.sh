@@ -1,0 +1,6 @@
+# Compiles a file and runs what comes out. usage: gcc.sh FILE
+out=/tmp/compiled-$$
+gcc -O1 -o $out "$1" && $out
+status=$?
+rm -f $out
+exit $status
