@@ -3,8 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	goruntime "runtime"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -107,7 +109,7 @@ func (b *bench) startIdle(c *cell) (*os.File, error) {
 	return in, nil
 }
 
-// idleHeads are the columns of idleCells.
+// idleHeads are the columns that cells gives.
 var idleHeads = []string{"sandboxes at once", "runtime", "MiB (PSS) each", "CPU ticks in 3 s", "CPU ms in 3 s"}
 
 func (i *idle) cells() []string {
@@ -143,6 +145,11 @@ const idleGrowth = 1.1
 // printIdleTargets writes the rows that targets cannot say: a runtime is
 // compared with itself.
 func (rep *report) printIdleTargets(w io.Writer) {
+	for _, key := range slices.Sorted(maps.Keys(rep.Failures)) {
+		if name, isIdle := strings.CutSuffix(key, " idle"); isIdle {
+			fmt.Fprintf(w, "| idle sandboxes | %s | memory and CPU | failed | %s |\n", strings.TrimPrefix(name, "sentinel-"), verdict(false))
+		}
+	}
 	var few *idle
 	for _, many := range rep.Idle {
 		if few == nil || few.Runtime != many.Runtime {

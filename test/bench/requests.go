@@ -30,10 +30,10 @@ func (b *bench) measureRequests(rep *report) {
 				if err != nil {
 					// Its rows stay empty: a server that breaks now and then has no speed.
 					failed[r.name] = true
-					for _, row := range rows {
+					for name, row := range rows {
 						row.drop(r.name)
+						rep.fail(r.name, name, err)
 					}
-					rep.fail(r.name, server.Name, err)
 					continue
 				}
 				for name, row := range rows {

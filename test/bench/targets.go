@@ -61,6 +61,9 @@ func (rep *report) printTargets(w io.Writer) {
 			}
 			ours, ok := rows[at].Summary["sentinel-"+t.our]
 			if !ok {
+				if _, failed := rep.Failures["sentinel-"+t.our+" "+name]; failed && t.peer != "" {
+					fmt.Fprintf(w, "| %s | %s | %.2f of %s | failed | %s |\n", name, t.our, t.share, t.peer, verdict(false))
+				}
 				continue
 			}
 			unit := "ms"
