@@ -158,6 +158,9 @@ func descendantsCPU() (ticks int, exact time.Duration, err error) {
 		if err != nil {
 			return 0, 0, err
 		}
+		if len(threads) == 0 {
+			return 0, 0, fmt.Errorf("process %d ended, or this kernel has no schedstat", pid)
+		}
 		for _, name := range threads {
 			text, err := os.ReadFile(name)
 			if err != nil {
