@@ -108,7 +108,7 @@ const (
 )
 
 // copyInStrings reads a NULL-terminated array of strings.
-func copyInStrings(t *task.Task, addr uint64, total *int) ([]string, error) {
+func copyInStrings(t *task.Task, m usermem.Memory, addr uint64, total *int) ([]string, error) {
 	if addr == 0 {
 		return nil, nil
 	}
@@ -123,14 +123,14 @@ func copyInStrings(t *task.Task, addr uint64, total *int) ([]string, error) {
 		if n == 0 {
 			n = 1
 		}
-		if err := usermem.CopyInSlice(t.Mem(), addr, ptrs[:n]); err != nil {
+		if err := usermem.CopyInSlice(m, addr, ptrs[:n]); err != nil {
 			return nil, err
 		}
 		for _, p := range ptrs[:n] {
 			if p == 0 {
 				return out, nil
 			}
-			s, err := usermem.CopyInString(t.Mem(), p, maxArgStrLen)
+			s, err := usermem.CopyInString(m, p, maxArgStrLen)
 			if err == linux.ENAMETOOLONG {
 				return nil, linux.E2BIG
 			}
@@ -164,11 +164,12 @@ func execveat(t *task.Task, dirfd int32, pathAddr, argvAddr, envpAddr uint64, fl
 		return 0, err
 	}
 	total := 0
-	argv, err := copyInStrings(t, argvAddr, &total)
+	text := usermem.Paged{M: t.Mem()} // strings and pointers to them lie side by side
+	argv, err := copyInStrings(t, &text, argvAddr, &total)
 	if err != nil {
 		return 0, err
 	}
-	envv, err := copyInStrings(t, envpAddr, &total)
+	envv, err := copyInStrings(t, &text, envpAddr, &total)
 	if err != nil {
 		return 0, err
 	}

@@ -57,6 +57,9 @@ func TestCopyInString(t *testing.T) {
 		{put(2*PageSize-6, "at the end"[:5]), 4096, "at th", nil},
 		{0x5000, 4096, "", linux.EFAULT},
 	} {
+		if s, err := CopyInString(&Paged{M: m}, c.addr, c.max); s != c.want || err != c.err {
+			t.Errorf("by pages, %#x, max %d: %d bytes, %v; want %d, %v", c.addr, c.max, len(s), err, len(c.want), c.err)
+		}
 		if s, err := CopyInString(m, c.addr, c.max); s != c.want || err != c.err {
 			t.Errorf("%#x, at most %d: %d bytes, %v", c.addr, c.max, len(s), err)
 		}
