@@ -138,6 +138,7 @@ func Run(c *Config) (int, error) {
 	}
 	k.Go()
 	status := k.Wait()
+	pf.Release()
 	killed = timedOut.Load() || !status.Exited()
 	st.mark("run")
 	if stats != nil {

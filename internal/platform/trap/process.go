@@ -26,8 +26,11 @@ type process struct {
 
 	mu      sync.Mutex
 	threads map[int]*thread // by host tid
+	killed  bool            // has been sent SIGKILL
 	dead    bool            // has ended
 	reaped  bool
+
+	last *thread // to finish when it is dead; under Platform.mu
 }
 
 // channel is what descriptors reach a process by.
@@ -92,7 +95,8 @@ func (p *Platform) spawn(r *region) (*process, error) {
 func (pr *process) kill() {
 	pr.mu.Lock()
 	defer pr.mu.Unlock()
-	if !pr.dead && pr.pid > 0 {
+	if !pr.dead && !pr.killed && pr.pid > 0 {
+		pr.killed = true
 		guestmem.Kill(pr.pid, false)
 	}
 }
@@ -158,6 +162,9 @@ func isChild(pid int) bool {
 func (p *Platform) endLocked(pr *process) {
 	delete(p.procs, pr.pid)
 	pr.ended()
+	if pr.last != nil {
+		p.finished = append(p.finished, pr.last)
+	}
 	if pr.family.n--; pr.family.n == 0 {
 		// The group has its id as long as anybody is in it, if only a zombie.
 		guestmem.Kill(pr.family.sid, true)
@@ -177,12 +184,12 @@ func (p *Platform) reap() {
 					p.endLocked(pr)
 				}
 			}
-			if len(p.procs) == 0 {
-				p.reaping = false
-				p.mu.Unlock()
+			done := len(p.procs) == 0
+			p.reaping = !done
+			p.finishUnlock()
+			if done {
 				return
 			}
-			p.mu.Unlock()
 			continue
 		}
 		pr := p.procs[pid]
@@ -191,12 +198,25 @@ func (p *Platform) reap() {
 			p.endLocked(pr)
 		}
 		unix.Wait4(pid, nil, unix.WALL|unix.WNOHANG, nil)
-		p.mu.Unlock()
 		if pr != nil {
 			pr.mu.Lock()
 			pr.reaped = true
 			pr.mu.Unlock()
 		}
+		p.finishUnlock()
+	}
+}
+
+// finishUnlock unlocks p.mu and lets go of what the processes used whose end
+// nobody waits for.
+func (p *Platform) finishUnlock() {
+	done := p.finished
+	p.finished = nil
+	p.ending -= len(done)
+	p.mu.Unlock()
+	for _, t := range done {
+		t.finish()
+		p.ends.Done()
 	}
 }
 
@@ -233,23 +253,47 @@ func (t *thread) Exit() {
 	t.leave()
 }
 
+// maxEnding bounds the processes that have been killed and are not waited for, so
+// that a guest cannot start them faster than the host ends them.
+const maxEnding = 8
+
 // leave takes the thread out of its process and lets go of what only it used.
 // A thread that was told to exit may touch its control block a moment longer:
-// its slot is given out again only when the host says that it is gone.
+// its slot is given out again only when the host says that it is gone. The end
+// of a whole process is not waited for: the host needs a while for it.
 func (t *thread) leave() {
-	pr := t.proc
+	p, pr := t.p, t.proc
 	pr.mu.Lock()
 	delete(pr.threads, t.tid)
 	empty := len(pr.threads) == 0
 	pr.mu.Unlock()
 	if empty {
 		pr.kill()
-		<-pr.gone
-		if pr.ch.users.Add(-1) == 0 {
-			pr.ch.Close()
+		p.mu.Lock()
+		if !pr.isDead() && p.ending < maxEnding {
+			t.as.Gone(t.tid)
+			p.ending++
+			p.ends.Add(1)
+			pr.last = t
+			p.mu.Unlock()
+			return
 		}
-	} else {
-		pr.waitGone(t.tid)
+		p.mu.Unlock()
+		<-pr.gone
+		t.finish()
+		return
+	}
+	pr.waitGone(t.tid)
+	if t.as.Leave(t.tid, t.n) {
+		t.as.r.release()
+	}
+}
+
+// finish lets go of what a process used that has ended, of which t was the last
+// thread.
+func (t *thread) finish() {
+	if ch := t.proc.ch; ch.users.Add(-1) == 0 {
+		ch.Close()
 	}
 	if t.as.Leave(t.tid, t.n) {
 		t.as.r.release()

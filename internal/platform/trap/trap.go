@@ -34,9 +34,12 @@ type Platform struct {
 	// extended state, known from the first frame on.
 	fpHead atomic.Pointer[[48]byte]
 
-	mu      sync.Mutex
-	procs   map[int]*process // by host pid
-	reaping bool
+	mu       sync.Mutex
+	procs    map[int]*process // by host pid
+	reaping  bool
+	ending   int       // processes whose last is set
+	finished []*thread // of those, the ones that have ended
+	ends     sync.WaitGroup
 }
 
 // spinTicks is how long both sides spin before they sleep: some 50 us.
@@ -63,7 +66,10 @@ func (p *Platform) Name() string { return "trap" }
 func (p *Platform) SpawnFD() int { return p.image.FD() }
 
 // Release implements platform.Platform.
-func (p *Platform) Release() { p.image.Close() }
+func (p *Platform) Release() {
+	p.ends.Wait()
+	p.image.Close()
+}
 
 // space is a guest address space.
 type space struct {
