@@ -411,11 +411,7 @@ type Sleeper struct{ *Instance }
 
 // EventRegister implements waiter.Waitable.
 func (s Sleeper) EventRegister(w *waiter.Entry, mask waiter.Mask) {
-	w.Exclusive = func(m waiter.Mask) bool {
-		w.Notify(m)
-		return true
-	}
-	s.q.Register(w, mask)
+	s.q.RegisterExclusive(w, mask)
 }
 
 // WakeNext wakes another sleeper if there is still something to collect, for

@@ -173,7 +173,7 @@ func (p *pollSet) EventRegister(e *waiter.Entry, _ waiter.Mask) {
 	p.entries = make([]waiter.Entry, len(p.files))
 	for i, f := range p.files {
 		if f != nil {
-			p.entries[i].Notify = e.Notify
+			p.entries[i].Notify, p.entries[i].Wake = e.Notify, e.Wake
 			f.EventRegister(&p.entries[i], p.masks[i])
 		}
 	}

@@ -23,7 +23,7 @@ func (t *Task) Block(w waiter.Waitable, mask waiter.Mask, ready func() bool) err
 // be nil if no event ends the wait.
 func (t *Task) BlockUntil(w waiter.Waitable, mask waiter.Mask, deadline time.Time, ready func() bool) error {
 	if w != nil {
-		e := &waiter.Entry{Notify: func(waiter.Mask) { t.park.wake() }}
+		e := &waiter.Entry{Notify: func(waiter.Mask) { t.park.wake() }, Wake: t.park.wake}
 		w.EventRegister(e, mask)
 		defer w.EventUnregister(e)
 	}

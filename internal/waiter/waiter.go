@@ -47,6 +47,11 @@ type Entry struct {
 	// entry's Exclusive has returned true for the same notification
 	// (EPOLLEXCLUSIVE).
 	Exclusive func(Mask) bool
+	// Wake, if set, is called in place of Notify where events do not matter,
+	// after the queue is unlocked: whoever wakes up so does not run into the
+	// queue's mutex, which it needs to unregister. It may be called late, when
+	// the entry is in no queue any more.
+	Wake func()
 
 	mask       Mask
 	queue      *Queue
@@ -124,6 +129,14 @@ func (q *Queue) Notify(events Mask) {
 	if q.n.Load() == 0 {
 		return
 	}
+	var room [4]func()
+	for _, wake := range q.notify(events, room[:0]) {
+		wake()
+	}
+}
+
+// notify is Notify, but for calls of Wake, which it adds to late.
+func (q *Queue) notify(events Mask, late []func()) []func() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	woken := false
@@ -137,8 +150,13 @@ func (q *Queue) Notify(events Mask) {
 			continue
 		}
 		woken = woken || e.exclusive
+		if e.Wake != nil {
+			late = append(late, e.Wake)
+			continue
+		}
 		e.Notify(m)
 	}
+	return late
 }
 
 // Registered reports whether e is in a queue. Only its owner may ask.
