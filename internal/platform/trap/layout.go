@@ -33,6 +33,7 @@ const (
 	evFault     = 3
 	evInterrupt = 4
 	evDone      = 5
+	evPatched   = 0x100
 	opReturn    = 1
 	opResume    = 2
 	opOrders    = 3
@@ -52,40 +53,40 @@ type control struct {
 	Interrupt  uint32
 	StubCPU    uint32
 	SupCPU     uint32
-	Spin       uint64
+	Event, Op  uint32
+	Nr         uint64
+	Ret        uint64
+	InLen      uint32
+	OutLen     uint32
+	Frame      uint64
 
-	Event, Sig            uint32
-	Frame                 uint64
-	Nr                    uint64
-	Args                  [6]uint64
+	Args            [6]uint64
+	InAddr, OutAddr uint64
+
 	PC                    uint64
 	Arch                  uint32
 	Code                  int32
 	Addr, TrapNo, ErrCode uint64
+	Sig, NrOrders         uint32
+	Arg                   uint64
+	Result                uint64
 
-	Op, NrOrders uint32
-	Ret          uint64
-	Arg          uint64
-
-	Result                               uint64
 	CallsLocal, CallsForwarded, Sleeps   uint64
 	Flags                                uint64
 	PID, TID, UID, EUID, GID, EGID, PPID uint32
 	_                                    uint32
-	ChildSlot                            uint64
-	_                                    uint64
+
 	// For sigaltstack(2).
 	StackSP    uint64
 	StackFlags uint32
 	_          uint32
 	StackSize  uint64
 
-	InAddr, InLen   uint64
-	OutAddr, OutLen uint64
-
-	Patched      uint64
-	FlagsSaved   uint64
+	Spin         uint64
+	Patched      uint32
+	_            uint32
 	CallsPatched uint64
+	FlagsSaved   uint64
 }
 
 // order is struct order.

@@ -101,14 +101,15 @@ func (t *thread) await() uint32 {
 		return 0
 	}
 	ev := atomic.LoadUint32(&c.Event)
-	if ev != evDone && !t.setFrame(c.Frame) {
+	kind := ev &^ evPatched
+	if kind != evDone && !t.setFrame(c.Frame, ev&evPatched != 0) {
 		return 0
 	}
-	return ev
+	return kind
 }
 
 // setFrame checks the address of the frame that the stub gave.
-func (t *thread) setFrame(addr uint64) bool {
+func (t *thread) setFrame(addr uint64, patched bool) bool {
 	base := regionBase + uint64(t.n)*slotSize
 	off := addr - base
 	t.fpLive = false
@@ -116,7 +117,7 @@ func (t *thread) setFrame(addr uint64) bool {
 		// By a patched site: the extended state is still in the registers,
 		// unless it was saved and the frame is being gone back to.
 		t.frame, t.fpOff = off, 0
-		t.fpLive = t.c.Patched != 0
+		t.fpLive = patched
 		t.regsValid, t.retSet = false, false
 		return true
 	}
@@ -265,7 +266,7 @@ func (t *thread) Run() platform.Event {
 		t.give(opResume)
 	case t.retSet:
 		c.Ret = t.ret
-		c.OutAddr, c.OutLen = t.outAddr, t.outLen
+		c.OutAddr, c.OutLen = t.outAddr, uint32(t.outLen)
 		t.outLen = 0
 		t.give(opReturn)
 	case t.fpLive:
@@ -280,7 +281,7 @@ func (t *thread) Run() platform.Event {
 		t.sc.Nr = uint64(uint32(c.Nr))
 		t.sc.Args = c.Args
 		if n := c.InLen; n <= inSize {
-			t.inAddr, t.inLen = c.InAddr, n
+			t.inAddr, t.inLen = c.InAddr, uint64(n)
 		}
 		t.sc.Foreign = c.Arch != archX86_64 || t.sc.Nr&(1<<30) != 0
 		if t.p.Patch && !t.fpLive && !t.sc.Foreign {

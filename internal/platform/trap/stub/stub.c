@@ -46,8 +46,8 @@ extern u8 fast_begin[], fast_last[], sig_begin[], sig_end[], block_begin[], bloc
 extern u8 text_begin[], text_end[];
 
 _Static_assert(__builtin_offsetof(struct cb, ss_sp) == 256, "do_clone knows it");
-_Static_assert(__builtin_offsetof(struct cb, ppid) == 232, "do_clone knows it");
-_Static_assert(__builtin_offsetof(struct cb, flags_saved) == 320, "patched_entry knows it");
+_Static_assert(__builtin_offsetof(struct cb, ppid) == 248, "do_clone knows it");
+_Static_assert(__builtin_offsetof(struct cb, flags_saved) == 304, "patched_entry knows it");
 _Static_assert(__builtin_offsetof(struct cb, interrupt) == 12, "patched_entry knows it");
 
 static inline long call6(long n, long a, long b, long c, long d, long e, long f)
@@ -85,6 +85,8 @@ static inline struct cb *this_cb(void)
 /* post hands the block to the supervisor, wait_reply gets it back. */
 static void post(struct cb *c)
 {
+	if (c->patched)
+		c->event |= EV_PATCHED;
 	__atomic_store_n(&c->state, ST_EVENT, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&c->sup_sleeps, __ATOMIC_SEQ_CST))
 		call6(SYS_futex, (long)&c->state, 1 /* FUTEX_WAKE */, 1, 0, 0, 0);
@@ -326,7 +328,7 @@ __asm__(
 	"	syscall\n"
 	"	mov $110, %eax\n"		/* getppid: is the supervisor still there? */
 	"	syscall\n"
-	"	cmp 232(%r12), %eax\n"
+	"	cmp 248(%r12), %eax\n"
 	"	jne 9f\n"
 	"	mov $131, %eax\n"		/* sigaltstack(&cb->ss_sp, 0) */
 	"	lea 256(%r12), %rdi\n"
@@ -661,7 +663,7 @@ __asm__(
 	"	je patched_ours\n"
 	"	ud2\n"
 	"patched_ours:\n"
-	"	mov %rax, 320(%r11)\n"		/* flags_saved */
+	"	mov %rax, 304(%r11)\n"		/* flags_saved */
 	"	mov %r8, 0x428(%r11)\n"
 	"	mov %r9, 0x430(%r11)\n"
 	"	mov %r10, 0x438(%r11)\n"
@@ -697,7 +699,7 @@ __asm__(
 	"	mov 0x488(%rbx), %rdx\n"
 	"	mov 0x4a8(%rbx), %rcx\n"
 	"	mov 0x4a0(%rbx), %r11\n"
-	"	mov 320(%rbx), %rax\n"
+	"	mov 304(%rbx), %rax\n"
 	"	add $0x7f, %al\n"
 	"	sahf\n"
 	"	mov 0x490(%rbx), %rax\n"

@@ -29,6 +29,7 @@ typedef unsigned char u8;
 #define EV_FAULT 3
 #define EV_INTERRUPT 4
 #define EV_DONE 5			/* orders were carried out */
+#define EV_PATCHED 0x100		/* EV_SYSCALL, EV_INTERRUPT: by a patched site */
 
 /* Replies. */
 #define OP_RETURN 1			/* the call returns ret */
@@ -50,6 +51,8 @@ struct order {
 #define RECV_TAKE 2			/* a descriptor comes first, and is 1 */
 #define RECV_KEEP 4			/* it stays open afterwards */
 
+/* What every call needs comes first, in two lines of the cache: each line that
+ * both sides touch costs as much as the spinning itself. */
 struct cb {
 	volatile u32 state;
 	volatile u32 stub_sleeps;
@@ -57,39 +60,37 @@ struct cb {
 	volatile u32 interrupt;		/* a signal came while the stub ran */
 	volatile u32 stub_cpu;
 	volatile u32 sup_cpu;
-	volatile u64 spin;		/* how long the stub spins, in TSC ticks */
-	/* 32: the event */
-	volatile u32 event, sig;
-	volatile u64 frame;		/* address of the ucontext */
+	volatile u32 event, op;
 	volatile u64 nr;
+	volatile u64 ret;
+	/* data that goes with the call, and comes with its result */
+	volatile u32 in_len;		/* in the buffer's first half */
+	volatile u32 out_len;		/* in its second half */
+	volatile u64 frame;		/* address of the ucontext */
+	/* 64 */
 	volatile u64 args[6];
+	volatile u64 in_addr, out_addr;
+	/* 128: of other events, and calls by traps */
 	volatile u64 pc;
 	volatile u32 arch;
 	volatile s32 code;
 	volatile u64 addr, trapno, errcode;
-	/* 152: the reply */
-	volatile u32 op, nr_orders;
-	volatile u64 ret;
+	volatile u32 sig, nr_orders;
 	volatile u64 arg;
-	/* 176: results */
 	volatile u64 result;
+	/* 192 */
 	volatile u64 calls_local, calls_forwarded, sleeps;
 	/* local answers, written by the supervisor; flags is 1 if they are valid */
 	volatile u64 flags;
 	volatile u32 pid, tid, uid, euid, gid, egid;
 	volatile u32 ppid, pad0;
-	volatile u64 child_slot;	/* for a fork, in the new region */
-	/* struct for sigaltstack, filled by the supervisor */
-	u64 pad1;
-	/* 256 */
+	/* 256: struct for sigaltstack, filled by the supervisor */
 	u64 ss_sp; u32 ss_flags, ss_pad; u64 ss_size;
-	/* 280: data that goes with the call, and comes with its result */
-	volatile u64 in_addr, in_len;	/* in the buffer's first half */
-	volatile u64 out_addr, out_len;	/* in its second half */
-	/* 312: of calls by patched sites */
-	volatile u64 patched;		/* the event is one */
-	volatile u64 flags_saved;
+	volatile u64 spin;		/* how long the stub spins, in TSC ticks */
+	volatile u32 patched;		/* the event is a call by a patched site */
+	volatile u32 pad1;
 	volatile u64 calls_patched;
+	volatile u64 flags_saved;	/* of a patched site */
 };
 /* A slot's first page also has the registers of a call by a patched site, in
  * the form of a ucontext, and at its end the slot's own address, by which
