@@ -31,8 +31,8 @@ func (t *Task) BlockUntil(w waiter.Waitable, mask waiter.Mask, deadline time.Tim
 	defer func() {
 		if parked {
 			t.th.Parked(false)
-			t.sleeping.Store(false)
 		}
+		t.sleeping.Store(false)
 	}()
 	for {
 		t.park.prepare()
@@ -49,8 +49,11 @@ func (t *Task) BlockUntil(w waiter.Waitable, mask waiter.Mask, deadline time.Tim
 			}
 		}
 		if !parked {
-			parked = true
 			t.sleeping.Store(true)
+			if w != nil && t.park.spin() {
+				continue
+			}
+			parked = true
 			t.th.Parked(true)
 			t.k.blocked()
 		}
@@ -79,10 +82,35 @@ func (k *Kernel) blocked() {
 type parker struct {
 	woken  atomic.Uint32
 	asleep atomic.Uint32
+	fails  int // of spin, in a row
 }
 
 // prepare forgets earlier wake-ups. What they were for is looked at after it.
 func (p *parker) prepare() { p.woken.Store(0) }
+
+// spin waits for a wake-up for a moment while others run, and reports whether
+// it has come. Where it did not of late, it tries only now and then.
+func (p *parker) spin() bool {
+	if p.fails > 8 {
+		if p.fails++; p.fails%16 != 0 {
+			return false
+		}
+	}
+	if !host.CanYield() {
+		return false
+	}
+	for begin := time.Now(); host.Yield() && time.Since(begin) < spinTime; {
+		if p.woken.Load() != 0 {
+			p.fails = 0
+			return true
+		}
+	}
+	p.fails = min(p.fails+1, 1<<20)
+	return p.woken.Load() != 0
+}
+
+// spinTime is how long a blocked call tries to do without sleep.
+const spinTime = 30 * time.Microsecond
 
 func (p *parker) wait(d time.Duration) {
 	p.asleep.Store(1)

@@ -34,6 +34,7 @@ const (
 	evInterrupt = 4
 	evDone      = 5
 	evPatched   = 0x100
+	evSliceLost = 0x200
 	opReturn    = 1
 	opResume    = 2
 	opOrders    = 3
@@ -84,7 +85,7 @@ type control struct {
 
 	Spin         uint64
 	Patched      uint32
-	_            uint32
+	SliceLost    uint32
 	CallsPatched uint64
 	FlagsSaved   uint64
 }

@@ -80,3 +80,6 @@ func futexWait(p *uint32, v uint32) {
 //
 //go:noescape
 func spinUntil(p *uint32, want uint32, ticks uint64, cpu, peer *uint32) bool
+
+// ticksNow reads the TSC.
+func ticksNow() uint64

@@ -9,6 +9,7 @@ import (
 
 	"sentinel/internal/abi/linux"
 	"sentinel/internal/arch"
+	"sentinel/internal/host"
 	"sentinel/internal/platform"
 	"sentinel/internal/platform/guestmem"
 )
@@ -44,6 +45,8 @@ type thread struct {
 	fpInit    []byte // extended state for a clone's first run
 	spinFails int    // in a row: nothing came while spinning
 	sameCPU   int
+	parked    bool // the supervisor waits for something else
+	mayYield  bool // as the stub knows it
 
 	dead      atomic.Bool
 	waiting   atomic.Bool // or about to wait for the control block
@@ -74,14 +77,11 @@ func (t *thread) await() uint32 {
 			spin = 0
 		}
 	}
-	if spin > 0 && spinUntil(&c.State, stEvent, spin, &c.SupCPU, &c.StubCPU) {
+	if spin > 0 && t.spin(spin) {
 		t.spinFails = 0
 	} else {
-		if spin > 0 && c.SupCPU == c.StubCPU {
-			// The host likes to run both sides of a hand-over on one CPU.
-			if t.sameCPU++; t.sameCPU%16 == 4 {
-				leaveCPU(int(c.SupCPU))
-			}
+		if spin > 0 && !t.mayYield && c.SupCPU == c.StubCPU {
+			t.sharedCPU()
 		} else {
 			t.spinFails = min(t.spinFails+1, 1<<20)
 		}
@@ -101,11 +101,51 @@ func (t *thread) await() uint32 {
 		return 0
 	}
 	ev := atomic.LoadUint32(&c.Event)
-	kind := ev &^ evPatched
+	if ev&evSliceLost != 0 {
+		host.SliceLost(time.Now())
+	}
+	kind := ev & 0xff
 	if kind != evDone && !t.setFrame(c.Frame, ev&evPatched != 0) {
 		return 0
 	}
 	return kind
+}
+
+// roundTicks is how long the supervisor spins before it yields, in TSC ticks:
+// longer than a stub takes to go on with a call, shorter than a switch of threads.
+const roundTicks = 6000
+
+// spin waits for an event for a time of at most ticks TSC ticks.
+func (t *thread) spin(ticks uint64) bool {
+	c := t.c
+	if !host.CanYield() {
+		return spinUntil(&c.State, stEvent, ticks, &c.SupCPU, &c.StubCPU)
+	}
+	shared := false
+	for begin := ticksNow(); ; {
+		if spinUntil(&c.State, stEvent, roundTicks, &c.SupCPU, &c.StubCPU) {
+			return true
+		}
+		if c.SupCPU == c.StubCPU && !shared {
+			shared = true
+			t.sharedCPU()
+		}
+		// The stub, or whom the guest waits for, may need this CPU.
+		if !host.Yield() || ticksNow()-begin > ticks {
+			return atomic.LoadUint32(&c.State) == stEvent
+		}
+	}
+}
+
+// sharedCPU is called when the stub and the supervisor share a CPU, as the host
+// likes to have both sides of a hand-over. Now and then one moves away; rarely,
+// if that is of no use.
+func (t *thread) sharedCPU() {
+	switch n := t.sameCPU; {
+	case n < 1024 && n%4 == 2, n%1024 == 0 && n > 0:
+		leaveCPU(int(t.c.SupCPU))
+	}
+	t.sameCPU++
 }
 
 // setFrame checks the address of the frame that the stub gave.
@@ -133,6 +173,10 @@ func (t *thread) setFrame(addr uint64, patched bool) bool {
 func (t *thread) give(op uint32) {
 	c := t.c
 	c.Op = op
+	if may := host.CanYield(); may != t.mayYield {
+		t.mayYield = may
+		t.setSpin()
+	}
 	atomic.StoreUint32(&c.State, stReply)
 	if atomic.LoadUint32(&c.StubSleeps) != 0 {
 		futexWake(&c.State)
@@ -458,11 +502,20 @@ func (t *thread) SetIDs(ids *platform.IDs) {
 // Parked implements platform.Thread: while the supervisor waits for something
 // else, the stub need not spin for the reply.
 func (t *thread) Parked(on bool) {
-	if on {
-		atomic.StoreUint64(&t.c.Spin, 0)
-	} else {
-		atomic.StoreUint64(&t.c.Spin, t.p.spin)
+	t.parked = on
+	t.setSpin()
+}
+
+// setSpin tells the stub how to wait for replies.
+func (t *thread) setSpin() {
+	spin := t.p.spin &^ 1
+	switch {
+	case t.parked:
+		spin = 0
+	case t.mayYield && spin != 0:
+		spin |= 1
 	}
+	atomic.StoreUint64(&t.c.Spin, spin)
 }
 
 // Kill implements platform.Thread.

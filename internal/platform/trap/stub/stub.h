@@ -30,6 +30,7 @@ typedef unsigned char u8;
 #define EV_INTERRUPT 4
 #define EV_DONE 5			/* orders were carried out */
 #define EV_PATCHED 0x100		/* EV_SYSCALL, EV_INTERRUPT: by a patched site */
+#define EV_SLICE_LOST 0x200		/* a yield took long */
 
 /* Replies. */
 #define OP_RETURN 1			/* the call returns ret */
@@ -86,9 +87,9 @@ struct cb {
 	volatile u32 ppid, pad0;
 	/* 256: struct for sigaltstack, filled by the supervisor */
 	u64 ss_sp; u32 ss_flags, ss_pad; u64 ss_size;
-	volatile u64 spin;		/* how long the stub spins, in TSC ticks */
+	volatile u64 spin;		/* how long the stub spins, in TSC ticks; odd: yielding */
 	volatile u32 patched;		/* the event is a call by a patched site */
-	volatile u32 pad1;
+	volatile u32 slice_lost;	/* a yield took long */
 	volatile u64 calls_patched;
 	volatile u64 flags_saved;	/* of a patched site */
 };
