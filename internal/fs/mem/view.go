@@ -17,6 +17,7 @@ const (
 	viewStep = 1 << 20
 	maxView  = 1 << 36
 	maxViews = 1 << 10 // of all files; the host limits mappings
+	maxAhead = 1 << 30 // of the file, beyond what is asked for
 )
 
 var views atomic.Int32
@@ -32,8 +33,9 @@ func (c *content) mapView(end int64) bool {
 	if int64(len(c.view)) >= end {
 		return true
 	}
+	// A view that grows loses the pages that it has mapped so far.
 	size := int64(viewStep)
-	for size < end {
+	for size < max(end, min(c.size, maxAhead)) {
 		size *= 2
 	}
 	c.dropView()
