@@ -85,6 +85,16 @@ func (r fileReader) readHead() ([]byte, error) {
 // Exec implements execve(2) and execveat(2). The new process is complete before
 // anything of the old one is given up.
 func (t *Task) Exec(a ExecArgs) error {
+	t.th.Parked(true) // if all goes well, it waits for nothing but its end
+	err := t.exec(a)
+	if err != nil {
+		t.th.Parked(false)
+		return err
+	}
+	return nil
+}
+
+func (t *Task) exec(a ExecArgs) error {
 	p, err := t.loadProgram(a)
 	if err != nil {
 		return err

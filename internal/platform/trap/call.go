@@ -150,6 +150,7 @@ func (t *thread) Clone(a platform.CloneArgs) (platform.Thread, error) {
 	}
 	c.slot = t.p.initSlot(c.as.r, c.n)
 	c.c = controlOf(c.slot)
+	c.c.Spin = 0 // until somebody attends to it, which takes longer
 	fp, err := t.ReadFPState()
 	if err != nil {
 		return undo(err)
