@@ -27,6 +27,13 @@ type Platform interface {
 	Release()
 }
 
+// Preparer is a Platform that can make in advance what the next process needs.
+type Preparer interface {
+	// Prepare does so. Like NewProcess it must be called on a goroutine that is
+	// locked to an OS thread that may run guests, and once at a time.
+	Prepare()
+}
+
 // EventKind tells why Run returned.
 type EventKind uint8
 

@@ -70,6 +70,13 @@ func (f *fallback) NewProcess() (platform.Thread, error) {
 	return o.NewProcess()
 }
 
+// Prepare implements platform.Preparer.
+func (f *fallback) Prepare() {
+	if p, ok := f.spawner.(platform.Preparer); ok {
+		p.Prepare()
+	}
+}
+
 // filterAction is what the supervisor's filter does with a call that is not on
 // its list. Guest processes inherit the filter; on the trap platform their
 // calls must trap, which a filter that kills would come before.

@@ -91,6 +91,7 @@ func (t *Task) Exec(a ExecArgs) error {
 		t.th.Parked(false)
 		return err
 	}
+	t.k.prepare()
 	return nil
 }
 
@@ -116,6 +117,25 @@ func (t *Task) exec(a ExecArgs) error {
 	}
 	t.commitExec(th, m, p)
 	return nil
+}
+
+// manyExecs is how many programs must have been executed for more to be
+// expected.
+const manyExecs = 2
+
+// prepare has the platform prepare for the next exec while the guest goes on.
+// What executes few programs does not pay for it.
+func (k *Kernel) prepare() {
+	p, ok := k.cfg.Platform.(platform.Preparer)
+	if !ok || k.execs.Add(1) < manyExecs || k.preparing.Swap(true) {
+		return
+	}
+	k.goroutines.Add(1) // not from zero: the caller is a task
+	k.onGuestThread(func() {
+		defer k.goroutines.Done()
+		p.Prepare()
+		k.preparing.Store(false)
+	})
 }
 
 // loadProgram follows scripts to an ELF program, checks permissions and works

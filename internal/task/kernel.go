@@ -94,6 +94,8 @@ type Kernel struct {
 	goroutines sync.WaitGroup
 	refused    sync.Map // of program name + call
 	forks      atomic.Uint64
+	execs      atomic.Uint64 // but for the first program's
+	preparing  atomic.Bool
 	blocks     atomic.Uint64 // times that a task had to wait
 	done       chan struct{} // closed when init is gone
 	status     WaitStatus

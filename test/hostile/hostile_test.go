@@ -322,8 +322,13 @@ func (r ready) Write(b []byte) (int, error) {
 // running starts the guest and waits until it has said something.
 func running(t *testing.T, platform string, args ...string) *sandbox {
 	t.Helper()
+	return runningProgram(t, platform, append([]string{guest}, args...)...)
+}
+
+func runningProgram(t *testing.T, platform string, args ...string) *sandbox {
+	t.Helper()
 	r := ready{make(chan struct{}, 1)}
-	s := start(t, platform, nil, r, append([]string{guest}, args...)...)
+	s := start(t, platform, nil, r, args...)
 	select {
 	case <-r.c:
 	case <-s.done:
@@ -342,7 +347,11 @@ func TestKillSupervisor(t *testing.T) {
 				if i%10 == 9 {
 					args = []string{"hidden-wait", strconv.Itoa(i + 1), "2"}
 				}
-				s := running(t, p, args...)
+				args = append([]string{guest}, args...)
+				if i%10 == 4 { // some of whose processes are made in advance
+					args = []string{"/bin/sh", "-c", "echo ready; while :; do /bin/true; done"}
+				}
+				s := runningProgram(t, p, args...)
 				time.Sleep(time.Duration(r.IntN(15000)) * time.Microsecond)
 				s.cmd.Process.Kill()
 				s.wait(t, time.Minute)

@@ -29,6 +29,7 @@ func Run(t *testing.T, mk func(t *testing.T) platform.Platform) {
 		{"Interrupt", testInterrupt}, {"Fork", testFork}, {"Thread", testThread}, {"File", testFile}, {"SameFile", testSameFile},
 		{"Blocking", testBlocking}, {"FPState", testFPState}, {"CompareAndSwap", testCAS}, {"Dead", testDead},
 		{"ManyThreads", testManyThreads}, {"HotSite", testHotSite},
+		{"Prepare", testPrepare},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			runtime.LockOSThread()
@@ -335,6 +336,21 @@ func testCAS(t *testing.T, p platform.Platform) {
 	if sc := wantSyscall(t, th, 60); sc.Args[0] != 5 {
 		t.Errorf("result arrived as %d", sc.Args[0])
 	}
+}
+
+// testPrepare runs guests, and a fork of one, in what was made in advance.
+func testPrepare(t *testing.T, p platform.Platform) {
+	pp, ok := p.(platform.Preparer)
+	if !ok {
+		return
+	}
+	for range 3 {
+		pp.Prepare()
+		testSyscall(t, p)
+		pp.Prepare()
+		testFork(t, p)
+	}
+	pp.Prepare()
 }
 
 func testDead(t *testing.T, p platform.Platform) {

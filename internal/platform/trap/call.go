@@ -5,7 +5,6 @@ import (
 
 	"sentinel/internal/abi/linux"
 	"sentinel/internal/platform"
-	"sentinel/internal/platform/stub"
 )
 
 // Call implements platform.Thread.
@@ -148,7 +147,9 @@ func (t *thread) Clone(a platform.CloneArgs) (platform.Thread, error) {
 		c.proc = newProcess(t.proc.ch, t.proc.family)
 		c.proc.kept = t.proc.kept // its descriptors are a copy
 	}
-	c.slot = t.p.initSlot(c.as.r, c.n)
+	if !own {
+		c.slot = t.p.initSlot(c.as.r, c.n)
+	}
 	c.c = controlOf(c.slot)
 	c.c.Spin = 0 // until somebody attends to it, which takes longer
 	fp, err := t.ReadFPState()
@@ -183,24 +184,19 @@ func (t *thread) Clone(a platform.CloneArgs) (platform.Thread, error) {
 // newMemory makes what a child with a memory of its own needs, and sends it to
 // the parent, in which the child is made.
 func (c *thread) newMemory(parent *thread) error {
-	r, err := newRegion()
+	m, err := c.p.takeOwnMemory()
 	if err != nil {
 		return linux.ENOMEM
 	}
-	ch, err := stub.NewChannel()
-	if err != nil {
-		r.release()
+	if err := parent.proc.ch.Send(m.r.fd, m.ch.Guest()); err != nil {
+		m.release()
 		return linux.ENOMEM
 	}
-	if err := parent.proc.ch.Send(r.fd, ch.Guest()); err != nil {
-		ch.Close()
-		r.release()
-		return linux.ENOMEM
-	}
-	c.as = &space{r: r, auxv: parent.as.auxv}
+	c.as = &space{r: m.r, auxv: parent.as.auxv}
 	c.as.fork(&parent.as.sites)
 	c.n = c.as.Reserve()
-	c.proc = newProcess(&channel{Channel: ch}, parent.proc.family)
+	c.slot = c.as.r.slot(c.n)
+	c.proc = newProcess(&channel{Channel: m.ch}, parent.proc.family)
 	return nil
 }
 

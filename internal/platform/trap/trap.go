@@ -40,6 +40,7 @@ type Platform struct {
 	ending   int       // processes whose last is set
 	finished []*thread // of those, the ones that have ended
 	ends     sync.WaitGroup
+	spare    spare
 }
 
 // spinTicks is how long both sides spin before they sleep: some 50 us.
@@ -67,6 +68,7 @@ func (p *Platform) SpawnFD() int { return p.image.FD() }
 
 // Release implements platform.Platform.
 func (p *Platform) Release() {
+	p.releaseSpare()
 	p.ends.Wait()
 	p.image.Close()
 }
@@ -123,11 +125,25 @@ func (p *Platform) initSlot(r *region, i int) []byte {
 
 // NewProcess implements platform.Platform.
 func (p *Platform) NewProcess() (platform.Thread, error) {
+	if t := p.spareThread(); t != nil {
+		return t, nil
+	}
+	t, err := p.start(p.spin)
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// start starts a process from the stub's file, which spins for a time of spin
+// before it sleeps.
+func (p *Platform) start(spin uint64) (*thread, error) {
 	r, err := newRegion()
 	if err != nil {
 		return nil, fmt.Errorf("make shared memory: %w", err)
 	}
 	slot := p.initSlot(r, 0)
+	controlOf(slot).Spin = spin
 	proc, err := p.spawn(r)
 	if err != nil {
 		r.release()
