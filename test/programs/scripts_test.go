@@ -53,16 +53,17 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-// copyTo puts a script into the shared data folder.
+// copyTo puts a script into a folder that every user can reach, apart from the
+// data, which has programs of its own.
 func copyTo(t *testing.T, file string) string {
 	t.Helper()
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(world.data, filepath.Base(file))
-	if _, err := os.Stat(path); err == nil {
-		return path
+	path := filepath.Join(world.base, "scripts", filepath.Base(file))
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
 	}
 	if err := os.WriteFile(path, text, 0o644); err != nil {
 		t.Fatal(err)

@@ -12,7 +12,7 @@ import (
 // tree that PrepareTree makes.
 func Tools(data string) []Workload {
 	return []Workload{
-		{"gcc-hello", []string{"/bin/sh", filepath.Join(data, "gcc.sh"), filepath.Join(data, "hello.c")}},
+		{"gcc-hello", []string{"/bin/sh", filepath.Join(data, "gcc-hello.sh"), filepath.Join(data, "hello.c")}},
 		// Whose the files are, and the numbers of their inodes, depends on the sandbox.
 		{"git-status", []string{"/usr/bin/git", "--no-optional-locks", "-c", "safe.directory=*", "-C", filepath.Join(data, "tree"), "status"}},
 	}
