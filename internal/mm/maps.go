@@ -93,9 +93,9 @@ func (m *MM) Maps(smaps bool) ([]Mapping, error) {
 	lo, hi := m.as.Reserved()
 	hidden, hides := m.as.(interface{ Hidden(addr uint64) bool })
 	heapLo, heapHi := m.BrkRange()
-	out := make([]Mapping, 0, bytes.Count(b, []byte("\n"))+1)
-	if smaps {
-		out = nil // most lines are details
+	var out []Mapping
+	if !smaps { // else most lines are details
+		out = make([]Mapping, 0, bytes.Count(b, []byte("\n"))+1)
 	}
 	skip := false
 	for len(b) > 0 {

@@ -134,6 +134,7 @@ func (t *Task) segments(f *vfs.File, img *loader.Image, bias uint64, as platform
 	}
 	lo, hi := as.Reserved()
 	var calls []platform.HostCall
+	var same platform.FileID // all segments are of one file
 	for _, s := range img.Segments {
 		start := (s.Vaddr + bias) &^ (usermem.PageSize - 1)
 		fileEnd := (s.Vaddr + bias + s.Filesz + usermem.PageSize - 1) &^ (usermem.PageSize - 1)
@@ -148,10 +149,13 @@ func (t *Task) segments(f *vfs.File, img *loader.Image, bias uint64, as platform
 			if err != nil {
 				return nil, err
 			}
+			if same == (platform.FileID{}) {
+				same = mm.SameFile(hm)
+			}
 			calls = append(calls, platform.HostCall{
 				Nr:   linux.SYS_MMAP,
 				Args: [6]uint64{start, fileEnd - start, uint64(s.Prot), fixed, 0, uint64(hm.Offset)}, File: hm.FD, HasFile: true,
-				Same: mm.SameFile(hm),
+				Same: same,
 			})
 		} else {
 			fileEnd = start

@@ -1,7 +1,8 @@
 // Command bench measures sentinel beside a native chroot, runc, crun and runsc:
 // applications from start to exit (those of the Sentinel paper, gcc, git), servers
-// under load, loops of system calls, memory, and many idle sandboxes at once. All run the same programs from the same root file system,
-// in turn, so that a busy machine disturbs all alike.
+// under load, loops of system calls, memory, and many idle sandboxes at once. All
+// run the same programs from the same root file system, in turn, so that a busy
+// machine disturbs all alike.
 //
 //	go run ./test/bench                  everything, as a table
 //	go run ./test/bench -quick           a few rounds, for a first look

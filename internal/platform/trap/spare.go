@@ -1,10 +1,6 @@
 package trap
 
-import (
-	"sync/atomic"
-
-	"sentinel/internal/platform/stub"
-)
+import "sentinel/internal/platform/stub"
 
 // spare is what the next exec and the next fork need of the host, made in
 // advance: a process that stands in the stub and sleeps, in which no guest has
@@ -75,7 +71,7 @@ func (p *Platform) spareThread() *thread {
 		t.Exit()
 		return nil
 	}
-	atomic.StoreUint64(&t.c.Spin, p.spin)
+	t.setSpin()
 	return t
 }
 
@@ -91,17 +87,17 @@ func (p *Platform) takeOwnMemory() (*ownMemory, error) {
 	return p.newOwnMemory()
 }
 
-// releaseSpare ends the spare process.
+// releaseSpare lets go of what was made in advance.
 func (p *Platform) releaseSpare() {
-	if t := p.spareThread(); t != nil {
-		t.Kill()
-		t.Exit()
-	}
 	p.mu.Lock()
-	m := p.spare.mem
-	p.spare.mem = nil
+	s := p.spare
+	p.spare = spare{}
 	p.mu.Unlock()
-	if m != nil {
-		m.release()
+	if s.th != nil {
+		s.th.Kill()
+		s.th.Exit()
+	}
+	if s.mem != nil {
+		s.mem.release()
 	}
 }

@@ -232,7 +232,7 @@ func (t *thread) Attach() error {
 		return linux.ESRCH
 	}
 	t.fresh = false
-	atomic.StoreUint64(&t.c.Spin, t.p.spin)
+	t.setSpin()
 	if fs := t.regs.FSBase; fs != 0 {
 		// A thread pointer is in no frame; without one of its own the child
 		// has its parent's.
