@@ -1,9 +1,12 @@
 package jail
 
 import (
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"sentinel/internal/abi/linux"
 )
 
 // setCaps drops every capability but those of keep, on all threads. What is
@@ -18,8 +21,11 @@ func setCaps(keep uint64) error {
 		left := now[i].Permitted & uint32(keep>>(32*i))
 		data[i] = unix.CapUserData{Effective: left, Permitted: left}
 	}
-	// SAFETY: both live on this frame until the call, which every thread has
-	// made by then, returns; capset(2) only reads them (the header is written
-	// only if its version is unknown).
-	return allThreads(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&hdr)), uintptr(unsafe.Pointer(&data)), 0)
+	// SAFETY: capset(2) only reads both (the header is written only if its
+	// version is unknown), and AllThreadsSyscall keeps them alive, on the
+	// heap, until every thread has made the call.
+	if _, _, e := syscall.AllThreadsSyscall(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&hdr)), uintptr(unsafe.Pointer(&data)), 0); e != 0 {
+		return linux.Errno(e)
+	}
+	return nil
 }

@@ -93,7 +93,7 @@ func Enter(c *Config) error {
 	return nil
 }
 
-// allThreads makes a system call on every thread.
+// allThreads makes a system call, which takes no pointers, on every thread.
 func allThreads(nr, a1, a2, a3 uintptr) error {
 	if _, _, e := syscall.AllThreadsSyscall(nr, a1, a2, a3); e != 0 {
 		return linux.Errno(e)

@@ -202,6 +202,45 @@ func TestUnsafe(t *testing.T) {
 	}
 }
 
+// TestPointersAsIntegers: a pointer becomes an integer only in the arguments of
+// a system call. Before any other call it may be one to the goroutine's stack,
+// which that call may move; the kernel then writes to where it was.
+func TestPointersAsIntegers(t *testing.T) {
+	for _, s := range sources(t) {
+		var allowed [2]token.Pos // of the arguments that Inspect is in
+		ast.Inspect(s.ast, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok {
+				return true
+			}
+			if sel, ok := call.Fun.(*ast.SelectorExpr); ok && systemCalls[sel.Sel.Name] {
+				allowed = [2]token.Pos{call.Lparen, call.Rparen}
+			}
+			if isPointerAsInteger(call) && (call.Pos() < allowed[0] || call.Pos() > allowed[1]) {
+				t.Errorf("%s: uintptr(unsafe.Pointer) outside a system call's arguments", s.fset.Position(call.Pos()))
+			}
+			return true
+		})
+	}
+}
+
+var systemCalls = map[string]bool{
+	"RawSyscall": true, "RawSyscall6": true, "Syscall": true, "Syscall6": true, "AllThreadsSyscall": true,
+}
+
+func isPointerAsInteger(call *ast.CallExpr) bool {
+	to, ok := call.Fun.(*ast.Ident)
+	if !ok || to.Name != "uintptr" || len(call.Args) != 1 {
+		return false
+	}
+	from, ok := call.Args[0].(*ast.CallExpr)
+	if !ok {
+		return false
+	}
+	sel, ok := from.Fun.(*ast.SelectorExpr)
+	return ok && sel.Sel.Name == "Pointer"
+}
+
 // architectures that have suffix files here.
 var architectures = []string{"amd64", "arm64"}
 

@@ -8,15 +8,14 @@ import (
 	"sentinel/internal/abi/linux"
 )
 
-type iovec struct{ base, length uintptr }
-
 // Copy reads (unix.SYS_PROCESS_VM_READV) or writes (SYS_PROCESS_VM_WRITEV)
 // the memory of process tid, once, and returns how much was moved.
 func Copy(nr uintptr, tid int, addr uint64, b []byte) (int, linux.Errno) {
+	local := unix.Iovec{Base: &b[0]}
+	local.SetLen(len(b))
+	remote := unix.RemoteIovec{Base: uintptr(addr), Len: len(b)}
 	// SAFETY: local describes b, which is alive; remote is an address in the
 	// guest that the kernel checks.
-	local := iovec{uintptr(unsafe.Pointer(&b[0])), uintptr(len(b))}
-	remote := iovec{uintptr(addr), uintptr(len(b))}
 	n, _, e := unix.RawSyscall6(nr, uintptr(tid), uintptr(unsafe.Pointer(&local)), 1, uintptr(unsafe.Pointer(&remote)), 1, 0)
 	if e != 0 {
 		return 0, linux.Errno(e)

@@ -34,49 +34,63 @@ const (
 	offsetOfRAX = unsafe.Offsetof(arch.Regs{}.RAX)
 )
 
-// ptraceCall makes a request that takes no pointer of ours. It does not sleep,
-// so the runtime need not know.
+// ptraceCall makes a request that takes no pointer of ours. Requests do not
+// sleep, so the runtime need not know of them.
 func ptraceCall(req int, tid int, addr, data uintptr) error {
-	if _, _, e := unix.RawSyscall6(unix.SYS_PTRACE, uintptr(req), uintptr(tid), addr, data, 0, 0); e != 0 {
-		return linux.Errno(e)
-	}
-	return nil
+	_, _, e := unix.RawSyscall6(unix.SYS_PTRACE, uintptr(req), uintptr(tid), addr, data, 0, 0)
+	return failure(e)
 }
+
+// The calls below convert their pointers in the call of RawSyscall6 itself and
+// nowhere earlier: what they point to may be on the goroutine's stack, which
+// any other call may move.
 
 func getRegs(tid int, r *arch.Regs) error {
 	// SAFETY: arch.Regs has the layout of struct user_regs_struct, which
 	// PTRACE_GETREGS fills.
-	return ptraceCall(unix.PTRACE_GETREGS, tid, 0, uintptr(unsafe.Pointer(r)))
+	_, _, e := unix.RawSyscall6(unix.SYS_PTRACE, unix.PTRACE_GETREGS, uintptr(tid), 0, uintptr(unsafe.Pointer(r)), 0, 0)
+	return failure(e)
 }
 
 func setRegs(tid int, r *arch.Regs) error {
 	// SAFETY: as in getRegs; the kernel only reads.
-	return ptraceCall(unix.PTRACE_SETREGS, tid, 0, uintptr(unsafe.Pointer(r)))
+	_, _, e := unix.RawSyscall6(unix.SYS_PTRACE, unix.PTRACE_SETREGS, uintptr(tid), 0, uintptr(unsafe.Pointer(r)), 0, 0)
+	return failure(e)
 }
 
 func getSyscallInfo(tid int, i *syscallInfo) error {
 	// SAFETY: the size passed is that of i.
-	return ptraceCall(ptraceGetSysInfo, tid, unsafe.Sizeof(*i), uintptr(unsafe.Pointer(i)))
+	_, _, e := unix.RawSyscall6(unix.SYS_PTRACE, ptraceGetSysInfo, uintptr(tid), unsafe.Sizeof(*i), uintptr(unsafe.Pointer(i)), 0, 0)
+	return failure(e)
 }
 
 func getSigInfo(tid int, b *[128]byte) error {
 	// SAFETY: a siginfo_t has 128 bytes.
-	return ptraceCall(unix.PTRACE_GETSIGINFO, tid, 0, uintptr(unsafe.Pointer(b)))
+	_, _, e := unix.RawSyscall6(unix.SYS_PTRACE, unix.PTRACE_GETSIGINFO, uintptr(tid), 0, uintptr(unsafe.Pointer(b)), 0, 0)
+	return failure(e)
 }
 
 func getXState(tid int, b []byte) (int, error) {
 	v := unix.Iovec{Base: &b[0]}
 	v.SetLen(len(b))
 	// SAFETY: the kernel writes at most v.Len bytes to b and the length to v.
-	err := ptraceCall(unix.PTRACE_GETREGSET, tid, ntX86XState, uintptr(unsafe.Pointer(&v)))
-	return int(v.Len), err
+	_, _, e := unix.RawSyscall6(unix.SYS_PTRACE, unix.PTRACE_GETREGSET, uintptr(tid), ntX86XState, uintptr(unsafe.Pointer(&v)), 0, 0)
+	return int(v.Len), failure(e)
 }
 
 func setXState(tid int, b []byte) error {
 	v := unix.Iovec{Base: &b[0]}
 	v.SetLen(len(b))
 	// SAFETY: the kernel only reads b.
-	return ptraceCall(unix.PTRACE_SETREGSET, tid, ntX86XState, uintptr(unsafe.Pointer(&v)))
+	_, _, e := unix.RawSyscall6(unix.SYS_PTRACE, unix.PTRACE_SETREGSET, uintptr(tid), ntX86XState, uintptr(unsafe.Pointer(&v)), 0, 0)
+	return failure(e)
+}
+
+func failure(e unix.Errno) error {
+	if e != 0 {
+		return linux.Errno(e)
+	}
+	return nil
 }
 
 // wait waits for thread tid to stop or end.

@@ -1,15 +1,13 @@
 package stub
 
-import "unsafe"
-
 //go:noescape
 func rawSpawn(a *spawnArgs) int
 
 // spawnArgs is read by spawn_amd64.s.
 type spawnArgs struct {
-	execFD, sock int64   // 0, 8
-	empty        uintptr // ""
-	argv         uintptr
+	execFD, sock int64 // 0, 8
+	empty        *byte // ""
+	argv         *[2]*byte
 	allSignals   uint64
 	_            uint64
 	mem          int64 // 48
@@ -20,15 +18,14 @@ type spawnArgs struct {
 // spawn makes a vfork child that executes the image. It goes around package
 // syscall's fork, which costs more than twice as much.
 func spawn(execFD, sock, mem, leash int, traced bool) int {
-	// SAFETY: the child shares memory until it executes, during which time
+	// The child shares memory until it executes, during which time
 	// this thread sleeps; the arrays live on this frame and are only read.
 	// The child makes system calls from assembly and touches nothing else.
-	var empty [8]byte
-	name := [1]byte{}
-	argv := [2]uintptr{uintptr(unsafe.Pointer(&name[0])), 0}
+	var empty byte
+	argv := [2]*byte{&empty}
 	a := spawnArgs{
-		execFD: int64(execFD), sock: int64(sock), empty: uintptr(unsafe.Pointer(&empty[0])),
-		argv: uintptr(unsafe.Pointer(&argv[0])), allSignals: ^uint64(0), mem: int64(mem), leash: int64(leash),
+		execFD: int64(execFD), sock: int64(sock), empty: &empty,
+		argv: &argv, allSignals: ^uint64(0), mem: int64(mem), leash: int64(leash),
 	}
 	if traced {
 		a.traced = 1
