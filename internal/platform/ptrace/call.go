@@ -1,6 +1,8 @@
 package ptrace
 
 import (
+	"os"
+
 	"golang.org/x/sys/unix"
 
 	"sentinel/internal/abi/linux"
@@ -236,6 +238,7 @@ func (t *thread) Clone(a platform.CloneArgs) (platform.Thread, error) {
 		r.R10 = a.ClearTID
 	}
 	r.RDI = flags
+	r.R12 = uint64(os.Getpid())
 	if err := t.runStub(&r); err != nil {
 		return nil, err
 	}

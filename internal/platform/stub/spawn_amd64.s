@@ -35,6 +35,22 @@ child:
 	MOVQ 56(R12), AX
 	TESTQ AX, AX
 	JZ   untraced
+	// If the supervisor has died, whoever inherits the child would become
+	// its tracer and the child stop for it for ever.
+	MOVL $1, DI            // PR_SET_PDEATHSIG
+	MOVL $9, SI            // SIGKILL
+	XORL DX, DX
+	XORL R10, R10
+	XORL R8, R8
+	MOVL $157, AX          // prctl
+	SYSCALL
+	MOVL $110, AX          // getppid
+	SYSCALL
+	MOVQ AX, R14
+	MOVL $3, AX            // ESRCH, for fail
+	NEGQ AX
+	CMPQ R14, 56(R12)
+	JNE  fail
 	XORL DI, DI            // PTRACE_TRACEME
 	XORL SI, SI
 	XORL DX, DX

@@ -92,9 +92,9 @@ func (im *Image) Close() { unix.Close(im.fd) }
 
 // Spawn starts a process from the image. Its descriptors are sock as 0 and, if
 // it is not negative, mem as 1; leash, if it is not negative, stays open under
-// its number, and the process's group gets SIGKILL when its other end closes. With traced, the calling OS thread, which must
-// be locked, is its tracer, and the process stops at its first instruction by
-// the SIGTRAP of exec.
+// its number, and the process's group gets SIGKILL when its other end closes.
+// With traced, the calling OS thread, which must be locked, is its tracer, and
+// the process stops at its first instruction by the SIGTRAP of exec.
 func (im *Image) Spawn(sock, mem, leash int, traced bool) (int, error) {
 	pid := spawn(im.fd, sock, mem, leash, traced)
 	if pid < 0 {

@@ -41,12 +41,19 @@ _start:
 	syscall
 	int3
 
-/* 0x100: where a new thread or process waits to be attached. */
+/* 0x100: where a new thread or process waits to be attached. If the supervisor,
+ * whose id r12 is, died before the signal was asked for, it ends. */
 	.org 0x100, 0xcc
 hold:
 	mov	$SYS_prctl, %eax
 	mov	$1, %edi
 	mov	$9, %esi
+	syscall
+	mov	$SYS_getppid, %eax
+	syscall
+	cmp	%eax, %r12d
+	je	1f
+	mov	$SYS_exit, %eax
 	syscall
 1:	mov	$SYS_pause, %eax
 	syscall
@@ -184,6 +191,7 @@ filter:
 	allow	SYS_membarrier
 	allow	SYS_rseq
 	allow	SYS_restart_syscall
+	allow	SYS_getppid
 	.short	0x15; .byte 1, 0; .long SYS_prctl
 	.short	0x06; .byte 0, 0; .long 0x80000000
 	.short	0x20; .byte 0, 0; .long 16		/* prctl's first argument */
