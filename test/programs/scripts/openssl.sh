@@ -3,7 +3,10 @@
 echo text >plain
 for d in md5 sha1 sha256 sha3-512 blake2b512; do openssl dgst -$d plain; done
 openssl enc -aes-256-cbc -pbkdf2 -pass pass:secret -in plain -out sealed && openssl enc -d -aes-256-cbc -pbkdf2 -pass pass:secret -in sealed
-openssl enc -d -aes-256-cbc -pbkdf2 -pass pass:wrong -in sealed >/dev/null 2>&1; echo "wrong $?"
+# With a salt of its own choice a wrong key finds good padding once in 256 times.
+salt='-S 0001020304050607'
+openssl enc -aes-256-cbc -pbkdf2 $salt -pass pass:secret -in plain -out salted
+openssl enc -d -aes-256-cbc -pbkdf2 $salt -pass pass:wrong -in salted >/dev/null 2>&1; echo "wrong $?"
 openssl rand -hex 16 | wc -c; openssl base64 -in plain
 openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out ec.pem && openssl dgst -sha256 -sign ec.pem -out sig plain && openssl pkey -in ec.pem -pubout -out pub.pem && openssl dgst -sha256 -verify pub.pem -signature sig plain
 openssl genrsa -out rsa.pem 2048 2>/dev/null && openssl rsa -in rsa.pem -check -noout
