@@ -22,6 +22,7 @@ const (
 	fpRoom     = slotSize - offFP
 	maxOrders  = 0x1000 / orderSize
 	orderSize  = 64
+	offPID     = 224 // of the local answers: pid, tid, uid, euid, gid, egid
 
 	stubStart   = 0x6ffe00000000
 	stubEnd     = 0x6ffe00010000

@@ -63,6 +63,11 @@ func TestLayout(t *testing.T) {
 			want[fmt.Sprintf("sizeof(((struct %s *)0)->%s)", name, c)] = uint64(f.Type.Size())
 		}
 	}
+	for i, name := range []string{"pid", "tid", "uid", "euid", "gid", "egid"} {
+		if expr := "__builtin_offsetof(struct cb, " + name + ")"; want[expr] != offPID+4*uint64(i) {
+			t.Errorf("%s is %d, and answerOf takes it for %d", expr, want[expr], offPID+4*i)
+		}
+	}
 	var src strings.Builder
 	src.WriteString("#include \"stub.h\"\n")
 	for expr, v := range want {

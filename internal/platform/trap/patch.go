@@ -26,9 +26,9 @@ import (
 // in the stub: nobody can be inside the sequence.
 const (
 	patchBase  = 0x10060000 // third byte 06
-	patchSize  = 0x7000
-	recordBase = patchBase + 0x1000 // 16 bytes each: return address, number
-	codeBase   = patchBase + 0x3000 // 32 bytes each
+	patchSize  = 0x9000
+	recordBase = patchBase + 0x1000 // 32 bytes each: return address, number, offset of its answer
+	codeBase   = patchBase + 0x5000 // 32 bytes each
 	maxSites   = 512
 	// patchedEntry is the first instruction of the stub.
 	patchedEntry = stubStart + 0x1000
@@ -115,10 +115,11 @@ func (t *thread) patch(s *sites, pc, nr uint64) {
 		s.mapped = true
 	}
 	i := uint64(len(s.patched))
-	slot, record, code := patchBase+8*i, recordBase+16*i, codeBase+32*i
-	var rec [16]byte
+	slot, record, code := patchBase+8*i, recordBase+32*i, codeBase+32*i
+	var rec [32]byte
 	le.PutUint64(rec[:], pc)
 	le.PutUint64(rec[8:], nr)
+	le.PutUint64(rec[16:], answerOf(nr))
 	tramp := [32]byte{0xb9} // mov $record, %ecx
 	le.PutUint32(tramp[1:], uint32(record))
 	tramp[5], tramp[6] = 0x49, 0xbb // movabs $patchedEntry, %r11
@@ -148,6 +149,26 @@ func (t *thread) patch(s *sites, pc, nr uint64) {
 		s.patched = map[uint64]uint64{}
 	}
 	s.patched[pc] = nr
+}
+
+// answerOf is where in the control block the answer to a call stands, or 0. The
+// stub's function local has the same list.
+func answerOf(nr uint64) uint64 {
+	switch nr {
+	case unix.SYS_GETPID:
+		return offPID
+	case unix.SYS_GETTID:
+		return offPID + 4
+	case unix.SYS_GETUID:
+		return offPID + 8
+	case unix.SYS_GETEUID:
+		return offPID + 12
+	case unix.SYS_GETGID:
+		return offPID + 16
+	case unix.SYS_GETEGID:
+		return offPID + 20
+	}
+	return 0
 }
 
 // insidePatch reports whether the thread jumped to what was the syscall

@@ -24,7 +24,7 @@
 #define STUB_TEXT (STUB + 0x1000)
 #define PLACE (STUB + 0xe000)		/* free, and within the filter's place */
 #define PATCHES ((unsigned char *)0x10060000UL)	/* what patched call sites jump through */
-#define PATCHES_SIZE 0x7000UL
+#define PATCHES_SIZE 0x9000UL
 #define CB_WORDS 80			/* of 4 bytes, more than a control block */
 
 /* Offsets in the control block and values, of stub.h. */

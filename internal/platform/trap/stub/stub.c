@@ -42,7 +42,8 @@ struct ucontext {
 struct siginfo { s32 signo, err, code, pad; u64 addr; s32 nr; u32 arch; };
 struct sigaction { void *handler; u64 flags; void *restorer; u64 mask; };
 
-extern u8 patched_entry[], patched_gs[], patched_ours[], patched_exit[], patched_last[];
+extern u8 patched_entry[], patched_gs[], patched_ours[], patched_slow[], patched_exit[], patched_last[];
+extern u8 local_begin[], local_flags[], local_last[];
 extern u8 fast_begin[], fast_last[], sig_begin[], sig_end[], block_begin[], block_end[], block_abort[], cas_begin[], cas_end[], cas_fix[], copy_begin[], copy_end[], copy_fix[], copy_part[];
 extern u8 text_begin[], text_end[];
 
@@ -50,6 +51,8 @@ _Static_assert(__builtin_offsetof(struct cb, ss_sp) == 256, "do_clone knows it")
 _Static_assert(__builtin_offsetof(struct cb, ppid) == 248, "do_clone knows it");
 _Static_assert(__builtin_offsetof(struct cb, flags_saved) == 304, "patched_entry knows it");
 _Static_assert(__builtin_offsetof(struct cb, interrupt) == 12, "patched_entry knows it");
+_Static_assert(__builtin_offsetof(struct cb, calls_local) == 192, "patched_entry knows it");
+_Static_assert(__builtin_offsetof(struct cb, flags) == 216, "patched_entry knows it");
 
 static inline long call6(long n, long a, long b, long c, long d, long e, long f)
 {
@@ -603,17 +606,31 @@ __attribute__((used)) void on_interrupt(struct siginfo *i, struct ucontext *u)
 		/* All that the guest is to get stands in the frame still. */
 		interrupted((struct ucontext *)c->frame);
 	}
-	if (in(u->rip, patched_exit, patched_last)) {
+	if (in(u->rip, patched_ours, local_begin)) {
+		/* Nothing is lost yet: take the way that sees the interrupt. */
+		c->interrupt = 1;
+		u->rip = (u64)patched_slow;
+		u->r11 = (u64)c;
+		return;
+	}
+	if (u->rip >= (u64)local_begin && u->rip <= (u64)local_last) {
+		/* Too late for that: do the rest of it. */
+		if (u->rip < (u64)local_flags) {
+			u64 of = u->rip == (u64)local_begin ? u->rax & 1 : u->rax >> 7 & 1;
+			u->eflags = (u->eflags & ~0x8d5UL) | (u->rax >> 8 & 0xd5) | of << 11;
+		}
+		if (u->rip < (u64)local_last)
+			u->rax = u->r11;
+		u->rip = u->rcx;
+	} else if (in(u->rip, patched_exit, patched_last)) {
 		/* Begin the way back again, which sees the interrupt. */
 		c->interrupt = 1;
 		u->rip = (u64)patched_exit;
 		u->rbx = (u64)c;
 		return;
-	}
-	if (u->rip == (u64)fast_last || u->rip == (u64)patched_last)
+	} else if (u->rip == (u64)fast_last || u->rip == (u64)patched_last)
 		u->rip = u->rcx; /* all but there */
-	else
-	if (in(u->rip, block_begin, block_end)) {
+	else if (in(u->rip, block_begin, block_end)) {
 		u->rip = (u64)block_abort;
 		return;
 	}
@@ -662,8 +679,9 @@ __attribute__((used)) void patched_interrupted(struct cb *c)
 }
 
 /* patched_entry is where a patched site jumps to by way of its trampoline. rcx
- * is the address of the site's record: where to return to, and the number of
- * the call. rax and r11 are free, the flags are kept but for DF. The extended
+ * is the address of the site's record: where to return to, the number of the
+ * call, and where in the control block its answer stands, if it may do so; that
+ * needs no other registers. rax and r11 are free, the flags are kept but for DF. The extended
  * state stays in the registers: nothing here uses it. Offsets are those of
  * struct ucontext, from OFF_UC (0x400) on. */
 __asm__(
@@ -677,6 +695,24 @@ __asm__(
 	"	je patched_ours\n"
 	"	ud2\n"
 	"patched_ours:\n"
+	"	cmpq $0, 16(%rcx)\n"		/* may the answer stand here? */
+	"	je patched_slow\n"
+	"	cmpl $0, 12(%r11)\n"		/* interrupt */
+	"	jne patched_slow\n"
+	"	cmpb $0, 216(%r11)\n"		/* flags */
+	"	je patched_slow\n"
+	"	incq 192(%r11)\n"		/* calls_local */
+	"	add 16(%rcx), %r11\n"
+	"	mov (%r11), %r11d\n"
+	"	mov (%rcx), %rcx\n"
+	"local_begin:\n"
+	"	add $0x7f, %al\n"
+	"	sahf\n"
+	"local_flags:\n"
+	"	mov %r11, %rax\n"
+	"local_last:\n"
+	"	jmp *%rcx\n"
+	"patched_slow:\n"
 	"	mov %rax, 304(%r11)\n"		/* flags_saved */
 	"	mov %r8, 0x428(%r11)\n"
 	"	mov %r9, 0x430(%r11)\n"
@@ -696,8 +732,13 @@ __asm__(
 	"	mov %rcx, 0x498(%r11)\n"
 	"	mov %rcx, 0x4a8(%r11)\n"
 	"	mov %rsi, 0x490(%r11)\n"	/* rax, as the host leaves it */
-	"	movq $0x202, 0x4b0(%r11)\n"
-	"	movq $0x202, 0x440(%r11)\n"
+	"	movzbl %ah, %edi\n"		/* the flags, in case a signal's frame needs them */
+	"	movzbl %al, %edx\n"
+	"	and $0xd5, %edi\n"
+	"	shl $11, %edx\n"
+	"	lea 0x202(%rdi, %rdx), %edi\n"
+	"	mov %rdi, 0x4b0(%r11)\n"
+	"	mov %rdi, 0x440(%r11)\n"
 	"	mov %r11, %rbx\n"
 	"	mov %r11, %rdi\n"
 	"	lea 0xffc0(%r11), %rsp\n"

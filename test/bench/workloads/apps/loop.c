@@ -57,18 +57,22 @@ static void threads(long n)
 		pthread_join(t[i], NULL);
 }
 
+static const char *const kinds[] = { "getppid", "getuid", "open", "miss", "spawn", "pingpong", "write", "read", "mutex" };
+enum { GETPPID, GETUID, OPEN, MISS, SPAWN, PINGPONG, WRITE, READ, MUTEX, KINDS };
+
 int main(int argc, char **argv)
 {
 	struct timespec a, b;
 	struct stat st;
-	int up[2], down[2];
+	int up[2], down[2], kind = 0;
 	char byte = 0;
 	long n = argc > 2 ? atol(argv[2]) : 0;
 	if (n <= 0)
 		return 2;
-	const char *kind = argv[1];
+	while (kind < KINDS && strcmp(argv[1], kinds[kind]))
+		kind++;
 	FILE *big = NULL;
-	if (!strcmp(kind, "pingpong")) {
+	if (kind == PINGPONG) {
 		if (pipe(up) || pipe(down))
 			return 1;
 		if (fork() == 0) {
@@ -81,37 +85,47 @@ int main(int argc, char **argv)
 		}
 		close(up[0]);
 		close(down[1]);
-	} else if (!strcmp(kind, "write") || !strcmp(kind, "read")) {
+	} else if (kind == WRITE || kind == READ) {
 		big = tmpfile();
-		for (long i = 0; i < 1024 && *kind == 'r'; i++)
+		for (long i = 0; i < 1024 && kind == READ; i++)
 			if (write(fileno(big), page, sizeof page) < 0)
 				return 1;
 	}
 	clock_gettime(CLOCK_MONOTONIC, &a);
-	if (!strcmp(kind, "mutex"))
+	if (kind == MUTEX)
 		threads(n);
 	else for (long i = 0; i < n; i++) {
-		if (!strcmp(kind, "getppid"))
+		switch (kind) {
+		case GETPPID:
 			getppid();
-		else if (!strcmp(kind, "getuid"))
+			break;
+		case GETUID:
 			getuid();
-		else if (!strcmp(kind, "open"))
+			break;
+		case OPEN:
 			cached_file();
-		else if (!strcmp(kind, "miss"))
+			break;
+		case MISS:
 			stat("/usr/lib/no-such-name", &st);
-		else if (!strcmp(kind, "spawn"))
+			break;
+		case SPAWN:
 			spawn();
-		else if (!strcmp(kind, "pingpong")) {
+			break;
+		case PINGPONG:
 			if (write(up[1], &byte, 1) != 1 || read(down[0], &byte, 1) != 1)
 				return 1;
-		} else if (!strcmp(kind, "write")) {
+			break;
+		case WRITE:
 			if (pwrite(fileno(big), page, sizeof page, (i % 1024) * sizeof page) < 0)
 				return 1;
-		} else if (!strcmp(kind, "read")) {
+			break;
+		case READ:
 			if (pread(fileno(big), page, sizeof page, (i % 1024) * sizeof page) < 0)
 				return 1;
-		} else
+			break;
+		default:
 			return 2;
+		}
 	}
 	clock_gettime(CLOCK_MONOTONIC, &b);
 	printf("%.1f\n", ((b.tv_sec - a.tv_sec) * 1e9 + (b.tv_nsec - a.tv_nsec)) / n);
