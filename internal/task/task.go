@@ -209,9 +209,11 @@ func (t *Task) SetFS(f *vfs.FSContext) {
 // until the call ends or Buffer is called again.
 func (t *Task) Buffer(n int) []byte {
 	if n > cap(t.buf) {
-		size := 64 << 10
-		if n > size {
-			size = 1 << 20
+		size := 4 << 10 // what most processes need; large ones are garbage soon
+		for _, s := range [...]int{64 << 10, 1 << 20} {
+			if n > size {
+				size = s
+			}
 		}
 		t.buf = make([]byte, size)
 	}
