@@ -53,6 +53,7 @@ func New() (*Platform, error) {
 		return nil, fmt.Errorf("make the stub's file: %w", err)
 	}
 	p := &Platform{image: im, procs: map[int]*process{}, spin: spinTicks, Patch: true}
+	ignoreEnds()
 	if runtime.NumCPU() < 2 {
 		p.spin = 0
 	}
