@@ -50,6 +50,7 @@ type item struct {
 	entry waiter.Entry
 	hook  vfs.ReleaseHook
 	inner *Instance // the target, if it is one
+	host  waiter.Announcer
 
 	// Guarded by ep.mu.
 	events     uint32
@@ -69,6 +70,8 @@ type Instance struct {
 	items      map[key]*item
 	head, tail *item // the ready list
 	ready      int
+	announcer  waiter.Announcer // any of the targets that is one, for all
+	announcers int              // their number
 
 	q waiter.Queue
 
@@ -166,6 +169,9 @@ func (ep *Instance) add(k key, inner *Instance, ev linux.EpollEvent) error {
 		}
 	}
 	it := &item{ep: ep, key: k, inner: inner, events: ev.Events | linux.EPOLLERR | linux.EPOLLHUP, data: ev.Data}
+	if o, ok := k.file.Ops.(interface{ Announcer() waiter.Announcer }); ok {
+		it.host = o.Announcer()
+	}
 	it.entry.Notify = func(m waiter.Mask) { it.event(m) }
 	if ev.Events&linux.EPOLLEXCLUSIVE != 0 {
 		it.entry.Exclusive = it.event
@@ -179,6 +185,10 @@ func (ep *Instance) add(k key, inner *Instance, ev linux.EpollEvent) error {
 		ep.items = make(map[key]*item)
 	}
 	ep.items[k] = it
+	if it.host != nil {
+		ep.announcer = it.host
+		ep.announcers++
+	}
 	ep.mu.Unlock()
 	k.file.AddReleaseHook(&it.hook)
 	k.file.EventRegister(&it.entry, pollMask(ev.Events))
@@ -208,9 +218,43 @@ func (it *item) check() {
 	it.ep.mu.Lock()
 	mask := pollMask(it.events)
 	it.ep.mu.Unlock()
-	if m := it.key.file.Readiness(mask); m != 0 {
+	if m := it.readiness(mask); m != 0 {
 		it.event(m)
 	}
+}
+
+// readiness needs a reference to the description.
+func (it *item) readiness(mask waiter.Mask) waiter.Mask {
+	if it.host != nil {
+		// What has not been announced yet will be, before anybody looks.
+		return it.host.Announced(mask)
+	}
+	return it.key.file.Readiness(mask)
+}
+
+// announce has events delivered that the host has for descriptions of the
+// instance. It reports false if there are none of the host's. ep.mtx is not
+// held.
+func (ep *Instance) announce(sure bool) bool {
+	ep.mu.Lock()
+	a := ep.announcer
+	ep.mu.Unlock()
+	if a != nil {
+		a.Announce(sure)
+	}
+	return a != nil
+}
+
+// CollectNow is Collect of what has happened up to the call; unless the caller
+// means to wait for the rest of it, all of it.
+func (ep *Instance) CollectNow(evs []linux.EpollEvent, all bool) int {
+	host := ep.announce(false)
+	n := ep.Collect(evs)
+	if n == 0 && all && host {
+		ep.announce(true)
+		n = ep.Collect(evs)
+	}
+	return n
 }
 
 // event queues it, as ep_poll_callback does, and reports whether somebody
@@ -291,11 +335,11 @@ func (it *item) current(events uint32) waiter.Mask {
 		return 0
 	}
 	defer f.DecRef()
-	return f.Readiness(pollMask(events))
+	return it.readiness(pollMask(events))
 }
 
-// Collect fills evs with events that are ready and returns their number. It
-// does not wait.
+// Collect fills evs with events that are ready, as far as they have been
+// announced, and returns their number. It does not wait.
 func (ep *Instance) Collect(evs []linux.EpollEvent) int {
 	ep.mu.Lock()
 	left := ep.ready
@@ -342,6 +386,11 @@ func (ep *Instance) forget(it *item) {
 	if !dead {
 		it.dead = true
 		delete(ep.items, it.key)
+		if it.host != nil {
+			if ep.announcers--; ep.announcers == 0 {
+				ep.announcer = nil
+			}
+		}
 		if it.queued {
 			ep.unqueue(it)
 		}
@@ -379,6 +428,7 @@ func (ep *Instance) Readiness(mask waiter.Mask) waiter.Mask {
 	if mask &= waiter.Readable; mask == 0 {
 		return 0
 	}
+	ep.announce(true)
 	ep.mu.Lock()
 	left := ep.ready
 	ep.mu.Unlock()

@@ -3,10 +3,13 @@
 // One goroutine serves all descriptors of the process. It owns an epoll
 // instance, edge triggered, and sleeps in the Go runtime's own poller on that
 // instance: no thread is blocked, and nothing runs while nothing happens. It
-// starts with the first Watch and lives as long as the process.
+// starts with the first Watch and lives as long as the process. Who is about to
+// look for events delivers what is pending itself, by Deliver.
 //
-// poller.mu is a leaf. A queue may get one more notification shortly after its
-// watch was stopped.
+// draining is held while events are delivered, so that who asks for delivery
+// finds all of it done; it comes before the locks of waiters. poller.mu is a
+// leaf. A queue may get one more notification shortly after its watch was
+// stopped.
 package hostpoll
 
 import (
@@ -23,8 +26,9 @@ const interest = linux.EPOLLIN | linux.EPOLLPRI | linux.EPOLLOUT | linux.EPOLLRD
 	linux.EPOLLRDNORM | linux.EPOLLRDBAND | linux.EPOLLWRNORM | linux.EPOLLWRBAND | linux.EPOLLET
 
 type watch struct {
-	q    *waiter.Queue
-	next *watch
+	q     *waiter.Queue
+	state *State // may be nil
+	next  *watch
 }
 
 // poller is process-wide because descriptors are.
@@ -63,18 +67,41 @@ func start() error {
 
 type notice struct {
 	q      *waiter.Queue
+	state  *State
 	events waiter.Mask
 }
 
-// Scratch of drain, which runs on one goroutine.
 var (
+	draining sync.Mutex
+	// Scratch of drain.
 	events [64]host.EpollEvent
 	due    []notice
 )
 
+// Deliver notifies of everything that the host knows by now. epoll_wait(2)
+// looks without a lock whether there is something, and may find nothing while
+// another thread scans the list, which a new event makes the runtime's poller
+// do; with sure that is made up for by poll(2), which takes the lock. The caller
+// holds no lock that a waiter takes when it is notified.
+func Deliver(sure bool) {
+	poller.mu.Lock()
+	ep, started := poller.ep, poller.file != nil
+	poller.mu.Unlock()
+	if !started {
+		return
+	}
+	for drain(uintptr(ep)); sure; drain(uintptr(ep)) {
+		if m, err := host.PollNow(ep, int16(waiter.In)); m == 0 || err != nil {
+			return
+		}
+	}
+}
+
 // drain delivers what is pending. It returns false to be called again after
 // the next edge.
 func drain(fd uintptr) bool {
+	draining.Lock()
+	defer draining.Unlock()
 	for {
 		n, err := host.EpollPoll(int(fd), events[:])
 		if err != nil {
@@ -86,13 +113,14 @@ func drain(fd uintptr) bool {
 		poller.mu.Lock()
 		for i := range events[:n] {
 			for w := poller.watches[events[i].Fd]; w != nil; w = w.next {
-				told = append(told, notice{w.q, waiter.Mask(events[i].Events) & waiter.All})
+				told = append(told, notice{w.q, w.state, waiter.Mask(events[i].Events) & waiter.All})
 			}
 		}
 		poller.mu.Unlock()
 		for i := range told {
+			told[i].state.edge(told[i].events)
 			told[i].q.Notify(told[i].events)
-			told[i].q = nil
+			told[i] = notice{}
 		}
 		due = told
 		if n < len(events) {
@@ -104,8 +132,11 @@ func drain(fd uintptr) bool {
 // Watch notifies q of each change of fd's readiness until stop is called,
 // which must be before fd is closed. A descriptor that epoll refuses, such as
 // one of a regular file, is always ready and never changes.
-func Watch(fd int, q *waiter.Queue) (stop func(), err error) {
-	w := &watch{q: q}
+func Watch(fd int, q *waiter.Queue) (stop func(), err error) { return WatchState(fd, q, nil) }
+
+// WatchState is Watch that keeps account of the edges in st.
+func WatchState(fd int, q *waiter.Queue, st *State) (stop func(), err error) {
+	w := &watch{q: q, state: st}
 	poller.mu.Lock()
 	defer poller.mu.Unlock()
 	if poller.file == nil {

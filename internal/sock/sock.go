@@ -174,6 +174,12 @@ func (o *Ops) Ioctl(c *vfs.Context, f *vfs.File, cmd uint32, arg uint64) (uint64
 	return o.Socket.Ioctl(c, cmd, arg)
 }
 
+// Announcer returns the socket if it is one, or nil.
+func (o *Ops) Announcer() waiter.Announcer {
+	a, _ := o.Socket.(waiter.Announcer)
+	return a
+}
+
 // Release implements vfs.FileOps.
 func (o *Ops) Release(*vfs.File) { o.Close() }
 

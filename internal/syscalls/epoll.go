@@ -83,8 +83,9 @@ func epollWait(t *task.Task, epfd int32, events uint64, maxEvents int32, forever
 	buf := epollBuffers.Get().(*[epollBatch]linux.EpollEvent)
 	defer epollBuffers.Put(buf)
 	evs := buf[:min(int(maxEvents), epollBatch)]
-	n := ep.Collect(evs)
-	if n == 0 && (forever || timeout > 0) {
+	wait := forever || timeout > 0
+	n := ep.CollectNow(evs, !wait)
+	if n == 0 && wait {
 		var deadline time.Time
 		if !forever {
 			deadline = ktime.Deadline(timeout)
@@ -100,11 +101,9 @@ func epollWait(t *task.Task, epfd int32, events uint64, maxEvents int32, forever
 		}
 	}
 	if n > 0 {
-		if err := usermem.CopyOutSlice(t.Mem(), events, evs[:n]); err != nil {
-			return 0, err
-		}
+		return uint64(n), usermem.CopyOutSliceLast(t.Mem(), events, evs[:n])
 	}
-	return uint64(n), nil
+	return 0, nil
 }
 
 // sysEpollWait implements epoll_wait(2).

@@ -43,6 +43,15 @@ func CopyOutSlice[T any](m Memory, addr uint64, vs []T) error {
 	return err
 }
 
+// CopyOutSliceLast is CopyOutSlice by CopyOutLast.
+func CopyOutSliceLast[T any](m Memory, addr uint64, vs []T) error {
+	if len(vs) == 0 {
+		return nil
+	}
+	// SAFETY: as in CopyInSlice.
+	return CopyOutLast(m, addr, unsafe.Slice((*byte)(unsafe.Pointer(&vs[0])), uintptr(len(vs))*unsafe.Sizeof(vs[0])))
+}
+
 // AsBytes returns the bytes of v, for building structures in buffers. T is as
 // in CopyOutObject.
 func AsBytes[T any](v *T) []byte {

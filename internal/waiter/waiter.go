@@ -175,6 +175,16 @@ type Waitable interface {
 	EventUnregister(e *Entry)
 }
 
+// An Announcer is a Waitable that notifies of each event, also where others
+// have not been taken notice of yet, and so need not always be asked.
+type Announcer interface {
+	// Announced is Readiness as of the events that have been notified of.
+	Announced(mask Mask) Mask
+	// Announce notifies of what has happened until now; unless sure, some of it
+	// may come a little later. The caller holds no lock that a Notify takes.
+	Announce(sure bool)
+}
+
 // AlwaysReady is a Waitable that is always readable and writable, as regular
 // files are. Embed it.
 type AlwaysReady struct{}

@@ -101,6 +101,7 @@ type Socket struct {
 	fd int
 
 	watched atomic.Bool
+	state   hostpoll.State
 	mu      sync.Mutex
 	stop    func()
 	closed  bool
@@ -110,6 +111,17 @@ var _ sock.Socket = (*Socket)(nil)
 
 // Readiness implements waiter.Waitable.
 func (s *Socket) Readiness(mask waiter.Mask) waiter.Mask { return hostpoll.Readiness(s.fd, mask) }
+
+// Announced implements waiter.Announcer.
+func (s *Socket) Announced(mask waiter.Mask) waiter.Mask {
+	if m, known := s.state.Readable(mask); known && s.LowWater() == 1 {
+		return m
+	}
+	return s.Readiness(mask)
+}
+
+// Announce implements waiter.Announcer.
+func (s *Socket) Announce(sure bool) { hostpoll.Deliver(sure) }
 
 // EventRegister implements waiter.Waitable.
 func (s *Socket) EventRegister(e *waiter.Entry, mask waiter.Mask) {
@@ -122,7 +134,7 @@ func (s *Socket) EventRegister(e *waiter.Entry, mask waiter.Mask) {
 	if s.watched.Load() || s.closed {
 		return
 	}
-	stop, err := hostpoll.Watch(s.fd, &s.Queue)
+	stop, err := hostpoll.WatchState(s.fd, &s.Queue, &s.state)
 	if err != nil {
 		// Without a watch the waiter would sleep for ever; let it look again.
 		e.Notify(mask)
@@ -189,8 +201,12 @@ func (s *Socket) Accept(c *vfs.Context, peer *sock.Addr) (sock.Socket, error) {
 	if peer == nil {
 		peer = &local
 	}
+	at := s.state.BeginRead()
 	fd, n, err := host.Accept(s.fd, &peer.B)
 	if err != nil {
+		if err == linux.EAGAIN {
+			s.state.EndRead(at)
+		}
 		return nil, fileError(err)
 	}
 	peer.N = n
@@ -204,6 +220,7 @@ func (s *Socket) Shutdown(_ *vfs.Context, how int) error {
 	if how < 0 || how > 2 {
 		return linux.EINVAL
 	}
+	s.state.Forget()
 	return host.Shutdown(s.fd, how)
 }
 
@@ -290,9 +307,16 @@ func (s *Socket) Recv(_ *vfs.Context, m *sock.Msg) (int, error) {
 	flags := in&recvFlags | linux.MSG_DONTWAIT
 	if s.Type == linux.SOCK_STREAM && len(m.Control) == 0 && in&(linux.MSG_OOB|linux.MSG_ERRQUEUE) == 0 {
 		m.Flags = 0
+		at := s.state.BeginRead()
 		n, _, err := host.RecvFrom(s.fd, m.Data, flags, nil)
+		// A short read leaves nothing, unless it stands before the end or
+		// urgent data, which are announced.
+		if err == linux.EAGAIN || n > 0 && n < len(m.Data) && flags&linux.MSG_PEEK == 0 {
+			s.state.EndRead(at)
+		}
 		return n, err
 	}
+	s.state.BeginRead()
 	r, err := host.RecvMsg(s.fd, m.Data, flags, &m.Addr.B, m.Control)
 	if err != nil {
 		return 0, err

@@ -251,6 +251,7 @@ __asm__(
 #define DAT(n) (0x20 | (n))		/* data whose length is the next argument */
 #define S32(n) (0x30 | (n))		/* 32 bytes */
 #define S8(n) (0x40 | (n))		/* 8 bytes */
+#define S12(n) (0x60 | (n))		/* 12 bytes */
 static const u8 inputs[512] = {
 	[2] = STR(0), [4] = STR(0), [6] = STR(0), [21] = STR(0), [59] = STR(0), [76] = STR(0), [80] = STR(0), [82] = STR(0),
 	[83] = STR(0), [84] = STR(0), [85] = STR(0), [87] = STR(0), [89] = STR(0), [90] = STR(0), [137] = STR(0),
@@ -258,6 +259,7 @@ static const u8 inputs[512] = {
 	[280] = STR(1), [322] = STR(1), [332] = STR(1), [437] = STR(1), [439] = STR(1),
 	[1] = DAT(1), [18] = DAT(1), [44] = DAT(1), [42] = DAT(1), [49] = DAT(1),
 	[13] = S32(1), [14] = S8(1), [35] = S8(0), [20] = S32(1), [46] = 0x50 | 1,
+	[233] = S12(3),				/* epoll_ctl: a struct epoll_event */
 };
 
 static void send_inputs(struct cb *c)
@@ -283,6 +285,9 @@ static void send_inputs(struct cb *c)
 		break;
 	case 4:
 		got = from ? copy(to, (void *)from, 8) : -1;
+		break;
+	case 6:
+		got = from ? copy(to, (void *)from, 12) : -1;
 		break;
 	default:
 		got = from ? copy(to, (void *)from, 56) : -1;	/* struct msghdr */
