@@ -9,14 +9,24 @@ import (
 func (p Path) Attr() (Attr, error) { return p.Dentry.ino.Attr() }
 
 // StatAt returns the attributes of path. With AT_EMPTY_PATH and an empty path
-// they are those of at.
+// they are those of at. The path's dentry is nil if none was made.
 func (v *VFS) StatAt(c *Context, at Path, path string, atFlags uint32) (Attr, Path, error) {
 	p := at
 	if path != "" || atFlags&linux.AT_EMPTY_PATH == 0 || at.IsZero() {
-		var err error
-		if p, err = v.lookup(c, at, path, lookFlags(atFlags), 0); err != nil {
+		var w walker
+		if err := w.start(v, c, at, path, lookFlags(atFlags), 0); err != nil {
 			return Attr{}, Path{}, err
 		}
+		if err := w.parent(path); err != nil {
+			return Attr{}, Path{}, err
+		}
+		if a, ok := w.peek(); ok {
+			return a, Path{Mount: w.cur.Mount}, nil
+		}
+		if err := w.end(); err != nil {
+			return Attr{}, Path{}, err
+		}
+		p = w.cur
 	}
 	a, err := p.Dentry.ino.Attr()
 	return a, p, err

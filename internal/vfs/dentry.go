@@ -206,15 +206,15 @@ func (d *Dentry) lookupLocked(c *Context, name string) (*Dentry, error) {
 	if child := d.revive(name); child != nil {
 		return child, nil
 	}
+	name = strings.Clone(name)
 	ino, err := d.dir.Lookup(c, name)
 	if err == linux.ENOENT {
-		d.setChild(strings.Clone(name), nil)
+		d.setChild(name, nil)
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	name = strings.Clone(name)
 	child, err := newDentry(d, name, ino)
 	if err != nil {
 		return nil, err

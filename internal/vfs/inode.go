@@ -118,7 +118,8 @@ type Inode interface {
 // and has checked names for existence and type where Linux's VFS does.
 type DirInode interface {
 	Inode
-	// Lookup finds name; linux.ENOENT if there is none. Never "." or "..".
+	// Lookup finds name, and may keep the string; linux.ENOENT if there is
+	// none. Never "." or "..".
 	Lookup(c *Context, name string) (Inode, error)
 	// Create makes a file, directory, symbolic link, FIFO, socket or device.
 	Create(c *Context, name string, n *NewInode) (Inode, error)
@@ -130,6 +131,13 @@ type DirInode interface {
 	// linux.RENAME_EXCHANGE the two change places; RENAME_NOREPLACE is done
 	// by the VFS; RENAME_WHITEOUT leaves a whiteout device.
 	Rename(c *Context, oldName string, child Inode, newDir DirInode, newName string, replaced Inode, flags uint32) error
+}
+
+// Peeker is a directory that can tell of a regular file without making an inode
+// for it, once for each name: that of a walk of a whole tree nobody asks again.
+// Not ok means that the name is to be looked up.
+type Peeker interface {
+	Peek(name string) (a Attr, ok bool)
 }
 
 // SymlinkInode is a symbolic link.

@@ -310,10 +310,15 @@ func (w *walker) top() error {
 
 // finish walks to the end of path (path_lookupat).
 func (w *walker) finish(path string) error {
+	if err := w.parent(path); err != nil {
+		return err
+	}
+	return w.end()
+}
+
+// end is finish after parent.
+func (w *walker) end() error {
 	for {
-		if err := w.parent(path); err != nil {
-			return err
-		}
 		if w.kind == lastNorm && w.trailing {
 			w.flags |= lookFollow | lookDirectory
 		}
@@ -324,8 +329,27 @@ func (w *walker) finish(path string) error {
 		if link == "" {
 			return w.complete()
 		}
-		path = link
+		if err := w.parent(link); err != nil {
+			return err
+		}
 	}
+}
+
+// peek returns the attributes of last if it was not looked up yet and its
+// directory can tell.
+func (w *walker) peek() (Attr, bool) {
+	d := w.cur.Dentry
+	if w.kind != lastNorm || w.trailing || d.dir == nil || d.volatile || d.dead.Load() || len(w.last) > nameMax {
+		return Attr{}, false
+	}
+	p, ok := d.dir.(Peeker)
+	if !ok {
+		return Attr{}, false
+	}
+	if _, known := d.cached(w.last); known {
+		return Attr{}, false
+	}
+	return p.Peek(w.last)
 }
 
 // complete is complete_walk, with the check of LOOKUP_DIRECTORY.

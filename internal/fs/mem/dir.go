@@ -3,6 +3,7 @@ package mem
 import (
 	"slices"
 	"strings"
+	"sync/atomic"
 	"weak"
 
 	"sentinel/internal/abi/linux"
@@ -63,6 +64,8 @@ type Dir struct {
 	huge   bool // too long to be listed for lookups
 	misses int
 	list   []LowerEntry // what the lower layer has, by name
+
+	peeked atomic.Pointer[peeked] // not guarded
 }
 
 // Lookup implements vfs.DirInode.
@@ -112,7 +115,7 @@ func (d *Dir) lookup(name string) (vfs.Inode, error) {
 		}
 		return nil, err
 	}
-	child := d.fs.adopt(l, a, d)
+	child := d.fs.adopt(l, &a, d)
 	if len(d.names) >= d.sweep {
 		for n, e := range d.names {
 			if !e.isWhiteout() && e.inode() == nil {

@@ -184,7 +184,7 @@ func (fs *FS) adopt(l Lower, a *LowerAttr, dir *Dir) inode {
 		n, self = &s.node, s
 	}
 	n.fs, n.self, n.lower, n.home, n.attr, n.typ = fs, self, l, dir, a.Attr, a.Type()
-	n.attr.DevMajor, n.attr.DevMinor = 0, fs.opts.DevMinor
+	fs.own(&n.attr)
 	if linked {
 		if len(fs.byLower) >= fs.sweep {
 			for k, p := range fs.byLower {

@@ -5,8 +5,11 @@ import "sentinel/internal/vfs"
 // Lower is an object of a read-only layer, which is taken not to change.
 // Methods are safe for concurrent use; errors are linux.Errno.
 type Lower interface {
-	// Lookup finds a name in a directory.
-	Lookup(name string) (Lower, *LowerAttr, error)
+	// Lookup finds a name in a directory, and may keep the string.
+	Lookup(name string) (Lower, LowerAttr, error)
+	// Stat tells of a name in a directory. A Lookup that follows at once is
+	// cheap.
+	Stat(name string) (LowerAttr, error)
 	// List returns a directory's entries sorted by name, without "." and "..";
 	// linux.E2BIG if there are more than limit, unless that is negative.
 	List(limit int) ([]LowerEntry, error)

@@ -3,6 +3,7 @@ package overlay
 import (
 	"slices"
 	"strings"
+	"sync"
 
 	"sentinel/internal/abi/linux"
 	"sentinel/internal/fs/mem"
@@ -28,8 +29,8 @@ func (o *object) fill(s *host.Stat) {
 	o.readable = s.Mode&0o444 == 0o444 || s.UID == o.t.euid && s.Mode&0o400 != 0
 }
 
-func (t *tree) attr(s *host.Stat) *mem.LowerAttr {
-	return &mem.LowerAttr{
+func (t *tree) attr(s *host.Stat) mem.LowerAttr {
+	return mem.LowerAttr{
 		Attr: vfs.Attr{
 			Ino: t.inos.Ino(s.Dev(), s.Ino), Mode: s.Mode, Nlink: s.Nlink, UID: s.UID, GID: s.GID,
 			RdevMajor: s.RdevMajor, RdevMinor: s.RdevMinor,
@@ -85,24 +86,84 @@ func (o *object) releaseDir() {
 	}
 }
 
+// last is the latest answer to Stat: who asks what a file is often opens it next.
+type last struct {
+	mu   sync.Mutex
+	dir  *object
+	name string
+	s    host.Stat
+	err  error
+}
+
+func (l *last) put(dir *object, name string, s *host.Stat, err error) {
+	l.mu.Lock()
+	l.dir, l.name, l.s, l.err = dir, name, *s, err
+	l.mu.Unlock()
+}
+
+func (l *last) take(dir *object, name string, s *host.Stat) (ok bool, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.dir != dir || l.name != name {
+		return false, nil
+	}
+	*s, err = l.s, l.err
+	l.dir, l.name = nil, ""
+	return true, err
+}
+
 // Lookup implements mem.Lower.
-func (o *object) Lookup(name string) (mem.Lower, *mem.LowerAttr, error) {
-	if name == "" || name == "." || name == ".." || strings.Contains(name, "/") {
-		return nil, nil, linux.ENOENT
+func (o *object) Lookup(name string) (mem.Lower, mem.LowerAttr, error) {
+	var s host.Stat
+	ok, err := o.t.last.take(o, name, &s)
+	if !ok {
+		s, err = o.stat(name)
 	}
-	fd, err := o.acquireDir()
 	if err != nil {
-		return nil, nil, err
+		return nil, mem.LowerAttr{}, err
 	}
-	defer o.releaseDir()
-	s, err := host.StatAt(fd, name)
-	if err != nil {
-		return nil, nil, lost(err)
-	}
-	child := &object{t: o.t, parent: o, name: strings.Clone(name)}
+	child := &object{t: o.t, parent: o, name: name}
 	child.fill(&s)
 	return child, o.t.attr(&s), nil
 }
+
+// Stat implements mem.Lower.
+func (o *object) Stat(name string) (mem.LowerAttr, error) {
+	s, err := o.stat(name)
+	o.t.last.put(o, name, &s, err)
+	if err != nil {
+		return mem.LowerAttr{}, err
+	}
+	return o.t.attr(&s), nil
+}
+
+func (o *object) stat(name string) (host.Stat, error) {
+	if name == "" || name == "." || name == ".." || strings.Contains(name, "/") {
+		return host.Stat{}, linux.ENOENT
+	}
+	fd, err := o.acquireDir()
+	if err != nil {
+		return host.Stat{}, err
+	}
+	defer o.releaseDir()
+	s, err := host.StatAt(fd, name)
+	return s, lost(err)
+}
+
+// listing is the space in which a directory is read.
+type listing struct {
+	buf   [32 << 10]byte
+	names []byte
+	spans []span
+}
+
+type span struct {
+	end int // in names
+	ino uint64
+	typ uint8
+}
+
+var listings = sync.Pool{New: func() any { return new(listing) }}
 
 // List implements mem.Lower.
 func (o *object) List(limit int) ([]mem.LowerEntry, error) {
@@ -116,33 +177,28 @@ func (o *object) List(limit int) ([]mem.LowerEntry, error) {
 		return nil, lost(err)
 	}
 	defer host.Close(fd)
-	// The names share one string.
-	type span struct {
-		end int
-		ino uint64
-		typ uint8
-	}
-	var names []byte
-	var spans []span
-	buf := make([]byte, 32<<10)
+	l := listings.Get().(*listing)
+	defer listings.Put(l)
+	l.names, l.spans = l.names[:0], l.spans[:0]
 	for more := true; more; {
-		more, err = host.Getdents(fd, buf, func(d *host.Dirent) {
+		more, err = host.Getdents(fd, l.buf[:], func(d *host.Dirent) {
 			if string(d.Name) == "." || string(d.Name) == ".." {
 				return
 			}
-			names = append(names, d.Name...)
-			spans = append(spans, span{len(names), d.Ino, d.Type})
+			l.names = append(l.names, d.Name...)
+			l.spans = append(l.spans, span{len(l.names), d.Ino, d.Type})
 		})
 		if err != nil {
 			return nil, err
 		}
-		if limit >= 0 && len(spans) > limit {
+		if limit >= 0 && len(l.spans) > limit {
 			return nil, linux.E2BIG
 		}
 	}
-	all, start := string(names), 0
-	list := make([]mem.LowerEntry, len(spans))
-	for i, s := range spans {
+	// The names share one string.
+	all, start := string(l.names), 0
+	list := make([]mem.LowerEntry, len(l.spans))
+	for i, s := range l.spans {
 		list[i] = mem.LowerEntry{Name: all[start:s.end], Ino: o.t.inos.Ino(o.dev, s.ino), Type: s.typ}
 		start = s.end
 		if s.typ == linux.DT_UNKNOWN {

@@ -3,10 +3,13 @@
 // the union of both are package mem's; this package is the lower layer.
 //
 // The tree is taken not to change while the sandbox runs, so that what was once
-// looked up costs no host call again. It is reached through one descriptor:
-// directories are opened beneath it by openat2 without following any symbolic
-// link, and everything else by a single name in such a directory. Descriptors
-// live in a bounded cache and are opened again by path.
+// looked up costs no host call again. A file that was only asked about once, as
+// by a walk of a whole tree, gets no inode (mem.Dir.Peek).
+//
+// The tree is reached through one descriptor: directories are opened beneath it
+// by openat2 without following any symbolic link, and everything else by a
+// single name in such a directory. Descriptors live in a bounded cache and are
+// opened again by path.
 //
 // Differences from a plain file system: a mapping that cannot be written keeps
 // showing the lower file after a copy-up, and a shared mapping may outgrow the
@@ -29,6 +32,7 @@ type tree struct {
 	fds  *host.FDCache
 	inos *host.InoMap
 	euid uint32
+	last last
 }
 
 // New makes the file system over the directory rootFD, which it takes over and
@@ -47,7 +51,8 @@ func New(rootFD int, o mem.Options) (*mem.FS, error) {
 	if o.Name == "" {
 		o.Name, o.Magic = "overlay", linux.OVERLAYFS_SUPER_MAGIC
 	}
-	o.Lower, o.LowerAttr = t.root, t.attr(&s)
+	a := t.attr(&s)
+	o.Lower, o.LowerAttr = t.root, &a
 	return mem.New(o), nil
 }
 
