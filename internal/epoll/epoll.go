@@ -22,6 +22,7 @@ import (
 	"sync/atomic"
 
 	"sentinel/internal/abi/linux"
+	"sentinel/internal/hostpoll"
 	"sentinel/internal/vfs"
 	"sentinel/internal/waiter"
 )
@@ -49,8 +50,8 @@ type item struct {
 	key   key
 	entry waiter.Entry
 	hook  vfs.ReleaseHook
-	inner *Instance // the target, if it is one
-	host  waiter.Announcer
+	inner *Instance       // the target, if it is one
+	host  hostpoll.Source // the target, if it is one
 
 	// Guarded by ep.mu.
 	events     uint32
@@ -70,10 +71,11 @@ type Instance struct {
 	items      map[key]*item
 	head, tail *item // the ready list
 	ready      int
-	announcer  waiter.Announcer // any of the targets that is one, for all
-	announcers int              // their number
+	sources    int // targets that are a hostpoll.Source
 
-	q waiter.Queue
+	q     waiter.Queue
+	outer hostWatch
+	own   atomic.Pointer[hostpoll.Set] // of such targets
 
 	parents, children map[*Instance]int // guarded by nesting.mu
 }
@@ -169,8 +171,11 @@ func (ep *Instance) add(k key, inner *Instance, ev linux.EpollEvent) error {
 		}
 	}
 	it := &item{ep: ep, key: k, inner: inner, events: ev.Events | linux.EPOLLERR | linux.EPOLLHUP, data: ev.Data}
-	if o, ok := k.file.Ops.(interface{ Announcer() waiter.Announcer }); ok {
-		it.host = o.Announcer()
+	var set *hostpoll.Set
+	if o, ok := k.file.Ops.(interface{ HostSource() hostpoll.Source }); ok {
+		if it.host = o.HostSource(); it.host != nil {
+			set = ep.hostSet()
+		}
 	}
 	it.entry.Notify = func(m waiter.Mask) { it.event(m) }
 	if ev.Events&linux.EPOLLEXCLUSIVE != 0 {
@@ -186,14 +191,23 @@ func (ep *Instance) add(k key, inner *Instance, ev linux.EpollEvent) error {
 	}
 	ep.items[k] = it
 	if it.host != nil {
-		ep.announcer = it.host
-		ep.announcers++
+		ep.sources++
 	}
 	ep.mu.Unlock()
 	k.file.AddReleaseHook(&it.hook)
-	k.file.EventRegister(&it.entry, pollMask(ev.Events))
+	it.register(set, ev.Events)
 	it.check()
 	return nil
+}
+
+// register has the target tell of events. Without a set of its own the instance
+// relies on the shared one.
+func (it *item) register(set *hostpoll.Set, events uint32) {
+	if it.host != nil && set != nil {
+		it.host.RegisterIn(set, &it.entry, pollMask(events))
+	} else {
+		it.key.file.EventRegister(&it.entry, pollMask(events))
+	}
 }
 
 // modify needs ep.mtx.
@@ -205,9 +219,8 @@ func (it *item) modify(ev linux.EpollEvent) error {
 	}
 	it.events, it.data = ev.Events|linux.EPOLLERR|linux.EPOLLHUP, ev.Data
 	it.ep.mu.Unlock()
-	f := it.key.file
-	f.EventUnregister(&it.entry)
-	f.EventRegister(&it.entry, pollMask(ev.Events))
+	it.key.file.EventUnregister(&it.entry)
+	it.register(it.ep.own.Load(), ev.Events)
 	it.check()
 	return nil
 }
@@ -230,31 +243,6 @@ func (it *item) readiness(mask waiter.Mask) waiter.Mask {
 		return it.host.Announced(mask)
 	}
 	return it.key.file.Readiness(mask)
-}
-
-// announce has events delivered that the host has for descriptions of the
-// instance. It reports false if there are none of the host's. ep.mtx is not
-// held.
-func (ep *Instance) announce(sure bool) bool {
-	ep.mu.Lock()
-	a := ep.announcer
-	ep.mu.Unlock()
-	if a != nil {
-		a.Announce(sure)
-	}
-	return a != nil
-}
-
-// CollectNow is Collect of what has happened up to the call; unless the caller
-// means to wait for the rest of it, all of it.
-func (ep *Instance) CollectNow(evs []linux.EpollEvent, all bool) int {
-	host := ep.announce(false)
-	n := ep.Collect(evs)
-	if n == 0 && all && host {
-		ep.announce(true)
-		n = ep.Collect(evs)
-	}
-	return n
 }
 
 // event queues it, as ep_poll_callback does, and reports whether somebody
@@ -387,9 +375,7 @@ func (ep *Instance) forget(it *item) {
 		it.dead = true
 		delete(ep.items, it.key)
 		if it.host != nil {
-			if ep.announcers--; ep.announcers == 0 {
-				ep.announcer = nil
-			}
+			ep.sources--
 		}
 		if it.queued {
 			ep.unqueue(it)
@@ -421,6 +407,7 @@ func (ep *Instance) Release(*vfs.File) {
 			f.DecRef()
 		}
 	}
+	ep.closeHost()
 }
 
 // Readiness implements waiter.Waitable: whether Collect would find something.
@@ -454,32 +441,6 @@ func (ep *Instance) Readiness(mask waiter.Mask) waiter.Mask {
 	}
 	return 0
 }
-
-// Sleeper is a Waitable for one that calls Collect: of several only one is
-// woken by an event. It must call WakeNext once it sleeps no more.
-type Sleeper struct{ *Instance }
-
-// EventRegister implements waiter.Waitable.
-func (s Sleeper) EventRegister(w *waiter.Entry, mask waiter.Mask) {
-	s.q.RegisterExclusive(w, mask)
-}
-
-// WakeNext wakes another sleeper if there is still something to collect, for
-// which the wake-up may have gone to one that was leaving (ep_done_scan).
-func (s Sleeper) WakeNext() {
-	s.mu.Lock()
-	left := s.ready
-	s.mu.Unlock()
-	if left > 0 {
-		s.q.Notify(waiter.Readable)
-	}
-}
-
-// EventRegister implements waiter.Waitable.
-func (ep *Instance) EventRegister(w *waiter.Entry, mask waiter.Mask) { ep.q.Register(w, mask) }
-
-// EventUnregister implements waiter.Waitable.
-func (ep *Instance) EventUnregister(w *waiter.Entry) { ep.q.Unregister(w) }
 
 // Seek implements vfs.Seekable: the position is always 0 (noop_llseek).
 func (ep *Instance) Seek(*vfs.Context, *vfs.File, int64, int64, int) (int64, error) {

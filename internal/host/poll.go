@@ -25,6 +25,24 @@ func EpollDel(ep, fd int) error {
 	return errno(unix.EpollCtl(ep, unix.EPOLL_CTL_DEL, fd, nil))
 }
 
+// EventFD makes a counter that wakes who polls it. It never blocks.
+func EventFD() (int, error) {
+	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	return fd, errno(err)
+}
+
+// Signal makes an EventFD readable.
+func Signal(fd int) {
+	one := [8]byte{1}
+	unix.Write(fd, one[:])
+}
+
+// Clear makes an EventFD unreadable.
+func Clear(fd int) {
+	var b [8]byte
+	unix.Read(fd, b[:])
+}
+
 // SetNonblock sets or clears O_NONBLOCK.
 func SetNonblock(fd int, on bool) error { return errno(unix.SetNonblock(fd, on)) }
 

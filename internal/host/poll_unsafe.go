@@ -1,6 +1,7 @@
 package host
 
 import (
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -33,4 +34,20 @@ func PollNow(fd int, events int16) (int16, error) {
 			return p.Revents, err
 		}
 	}
+}
+
+// PollWait sleeps until fd has one of events or wake can be read, or for d (for
+// ever if d is not positive). It may return early. The runtime is told that the
+// thread may sleep long.
+func PollWait(fd int, events int16, wake int, d time.Duration) (ready, woken bool) {
+	p := [2]unix.PollFd{{Fd: int32(fd), Events: events}, {Fd: int32(wake), Events: unix.POLLIN}}
+	var ts *unix.Timespec
+	if d > 0 {
+		t := unix.NsecToTimespec(int64(d))
+		ts = &t
+	}
+	// SAFETY: p and ts live through the call, which converts them in its
+	// argument list.
+	unix.Syscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&p[0])), 2, uintptr(unsafe.Pointer(ts)), 0, 0, 0)
+	return p[0].Revents != 0, p[1].Revents != 0
 }

@@ -1,20 +1,22 @@
 // Package hostpoll turns the readiness of host descriptors into waiter events.
 //
-// One goroutine serves all descriptors of the process. It owns an epoll
-// instance, edge triggered, and sleeps in the Go runtime's own poller on that
-// instance: no thread is blocked, and nothing runs while nothing happens. It
-// starts with the first Watch and lives as long as the process. Who is about to
-// look for events delivers what is pending itself, by Deliver.
+// A Set is an epoll instance, edge triggered. Most descriptors are in the shared
+// one. A goroutine sleeps in the Go runtime's own poller on it: no thread is
+// blocked, and nothing runs while nothing happens. It starts with the first
+// Watch and lives as long as the process. Sets of their own are for those who
+// wait in a host call themselves, without that goroutine's switches of threads.
+// Who is about to look for events delivers what is pending itself, by Deliver.
 //
-// draining is held while events are delivered, so that who asks for delivery
-// finds all of it done; it comes before the locks of waiters. poller.mu is a
-// leaf. A queue may get one more notification shortly after its watch was
-// stopped.
+// Set.draining is held while events are delivered, so that who asks for delivery
+// finds all of it done; it comes before the locks of waiters, and the shared
+// set's before those of others. Set.mu and State.mu are leaves. A queue may get
+// one more notification shortly after its watch was stopped.
 package hostpoll
 
 import (
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"sentinel/internal/abi/linux"
 	"sentinel/internal/host"
@@ -31,38 +33,19 @@ type watch struct {
 	next  *watch
 }
 
-// poller is process-wide because descriptors are.
-var poller struct {
-	mu      sync.Mutex
-	ep      int
-	file    *os.File // owns ep, in the runtime's poller
-	watches map[int32]*watch
-}
+// A Set is descriptors that are watched together.
+type Set struct {
+	fd    int
+	begun atomic.Uint64 // fetches of events
+	known atomic.Int32  // watches with a State
 
-// start makes the epoll instance and its goroutine; poller.mu is held.
-func start() error {
-	ep, err := host.EpollCreate()
-	if err != nil {
-		return err
-	}
-	// Non-blocking mode is what makes os.NewFile register with the poller.
-	if err := host.SetNonblock(ep, true); err != nil {
-		return err
-	}
-	f := os.NewFile(uintptr(ep), "epoll")
-	rc, err := f.SyscallConn()
-	if err != nil {
-		f.Close()
-		return linux.EIO
-	}
-	poller.ep, poller.file, poller.watches = ep, f, make(map[int32]*watch)
-	go func() {
-		// It returns only if the runtime cannot poll, which it can.
-		if err := rc.Read(drain); err != nil {
-			panic("hostpoll: " + err.Error())
-		}
-	}()
-	return nil
+	mu      sync.Mutex
+	closed  bool
+	watches map[int32]*watch
+
+	draining sync.Mutex
+	events   [64]host.EpollEvent // scratch of drain
+	due      []notice
 }
 
 type notice struct {
@@ -71,27 +54,99 @@ type notice struct {
 	events waiter.Mask
 }
 
-var (
-	draining sync.Mutex
-	// Scratch of drain.
-	events [64]host.EpollEvent
-	due    []notice
-)
+// NewSet makes an empty set.
+func NewSet() (*Set, error) {
+	fd, err := host.EpollCreate()
+	if err != nil {
+		return nil, err
+	}
+	return &Set{fd: fd, watches: make(map[int32]*watch)}, nil
+}
+
+// FD is readable, for poll(2), while there is something to deliver.
+func (s *Set) FD() int { return s.fd }
+
+// Close ends all watches. Nobody waits for the set any more.
+func (s *Set) Close() {
+	s.draining.Lock()
+	defer s.draining.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.closed, s.watches = true, nil
+		host.Close(s.fd)
+	}
+}
+
+// A Source is a Waitable that a host descriptor in a set stands behind. It
+// notifies of each event, also where others have not been taken notice of yet,
+// and so need not always be asked.
+type Source interface {
+	// RegisterIn is EventRegister for one who delivers from s, and from the
+	// shared set, before it looks.
+	RegisterIn(s *Set, e *waiter.Entry, mask waiter.Mask)
+	// Announced is Readiness as of the events that have been notified of.
+	Announced(mask waiter.Mask) waiter.Mask
+}
+
+// shared is the process-wide set, as descriptors are.
+var shared struct {
+	mu   sync.Mutex
+	set  atomic.Pointer[Set]
+	file *os.File // owns the set's descriptor, in the runtime's poller
+}
+
+// Shared returns the set that a goroutine delivers from.
+func Shared() (*Set, error) {
+	if s := shared.set.Load(); s != nil {
+		return s, nil
+	}
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	if s := shared.set.Load(); s != nil {
+		return s, nil
+	}
+	s, err := NewSet()
+	if err != nil {
+		return nil, err
+	}
+	// Non-blocking mode is what makes os.NewFile register with the poller.
+	if err := host.SetNonblock(s.fd, true); err != nil {
+		return nil, err
+	}
+	f := os.NewFile(uintptr(s.fd), "epoll")
+	rc, err := f.SyscallConn()
+	if err != nil {
+		f.Close()
+		return nil, linux.EIO
+	}
+	shared.file = f
+	shared.set.Store(s)
+	go func() {
+		// It returns only if the runtime cannot poll, which it can.
+		if err := rc.Read(func(uintptr) bool { return s.drain() }); err != nil {
+			panic("hostpoll: " + err.Error())
+		}
+	}()
+	return s, nil
+}
+
+// DeliverShared is Deliver of the shared set, if somebody relies on a State
+// there.
+func DeliverShared(sure bool) {
+	if s := shared.set.Load(); s != nil && s.known.Load() > 0 {
+		s.Deliver(sure)
+	}
+}
 
 // Deliver notifies of everything that the host knows by now. epoll_wait(2)
 // looks without a lock whether there is something, and may find nothing while
-// another thread scans the list, which a new event makes the runtime's poller
-// do; with sure that is made up for by poll(2), which takes the lock. The caller
-// holds no lock that a waiter takes when it is notified.
-func Deliver(sure bool) {
-	poller.mu.Lock()
-	ep, started := poller.ep, poller.file != nil
-	poller.mu.Unlock()
-	if !started {
-		return
-	}
-	for drain(uintptr(ep)); sure; drain(uintptr(ep)) {
-		if m, err := host.PollNow(ep, int16(waiter.In)); m == 0 || err != nil {
+// another thread scans the list; with sure that is made up for by poll(2), which
+// takes the lock. The caller holds no lock that a waiter takes when it is
+// notified.
+func (s *Set) Deliver(sure bool) {
+	for s.drain(); sure; s.drain() {
+		if m, err := host.PollNow(s.fd, int16(waiter.In)); m == 0 || err != nil {
 			return
 		}
 	}
@@ -99,54 +154,71 @@ func Deliver(sure bool) {
 
 // drain delivers what is pending. It returns false to be called again after
 // the next edge.
-func drain(fd uintptr) bool {
-	draining.Lock()
-	defer draining.Unlock()
+func (s *Set) drain() bool {
+	s.draining.Lock()
+	defer s.draining.Unlock()
 	for {
-		n, err := host.EpollPoll(int(fd), events[:])
+		if s.Closed() {
+			return true
+		}
+		fetch := s.begun.Add(1)
+		n, err := host.EpollPoll(s.fd, s.events[:])
 		if err != nil {
 			return true
 		}
 		// Waiters may hold locks of their own while they call Watch, so none
-		// is told with poller.mu held.
-		told := due[:0]
-		poller.mu.Lock()
-		for i := range events[:n] {
-			for w := poller.watches[events[i].Fd]; w != nil; w = w.next {
-				told = append(told, notice{w.q, w.state, waiter.Mask(events[i].Events) & waiter.All})
+		// is told with the set locked.
+		told := s.due[:0]
+		s.mu.Lock()
+		for i := range s.events[:n] {
+			for w := s.watches[s.events[i].Fd]; w != nil; w = w.next {
+				told = append(told, notice{w.q, w.state, waiter.Mask(s.events[i].Events) & waiter.All})
 			}
 		}
-		poller.mu.Unlock()
+		s.mu.Unlock()
 		for i := range told {
-			told[i].state.edge(told[i].events)
+			told[i].state.announced(s, told[i].events, fetch)
 			told[i].q.Notify(told[i].events)
 			told[i] = notice{}
 		}
-		due = told
-		if n < len(events) {
+		s.due = told
+		if n < len(s.events) {
 			return false
 		}
 	}
 }
 
+// Closed reports whether there will be no more events.
+func (s *Set) Closed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
+}
+
 // Watch notifies q of each change of fd's readiness until stop is called,
 // which must be before fd is closed. A descriptor that epoll refuses, such as
 // one of a regular file, is always ready and never changes.
-func Watch(fd int, q *waiter.Queue) (stop func(), err error) { return WatchState(fd, q, nil) }
+func Watch(fd int, q *waiter.Queue) (stop func(), err error) {
+	s, err := Shared()
+	if err != nil {
+		return nil, err
+	}
+	return s.Watch(fd, q, nil)
+}
 
-// WatchState is Watch that keeps account of the edges in st.
-func WatchState(fd int, q *waiter.Queue, st *State) (stop func(), err error) {
+// Watch is the function Watch in this set. It keeps account of the
+// announcements in st, unless that is nil.
+func (s *Set) Watch(fd int, q *waiter.Queue, st *State) (stop func(), err error) {
 	w := &watch{q: q, state: st}
-	poller.mu.Lock()
-	defer poller.mu.Unlock()
-	if poller.file == nil {
-		if err := start(); err != nil {
-			return nil, err
-		}
+	st.attach(s)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, linux.EBADF
 	}
 	key := int32(fd)
-	if poller.watches[key] == nil {
-		switch err := host.EpollAdd(poller.ep, fd, interest, key); err {
+	if s.watches[key] == nil {
+		switch err := host.EpollAdd(s.fd, fd, interest, key); err {
 		case nil:
 		case linux.EPERM:
 			return func() {}, nil
@@ -154,28 +226,34 @@ func WatchState(fd int, q *waiter.Queue, st *State) (stop func(), err error) {
 			return nil, err
 		}
 	}
-	w.next = poller.watches[key]
-	poller.watches[key] = w
-	return func() { unwatch(key, w) }, nil
+	w.next = s.watches[key]
+	s.watches[key] = w
+	if st != nil {
+		s.known.Add(1)
+	}
+	return func() { s.unwatch(key, w) }, nil
 }
 
-func unwatch(key int32, w *watch) {
-	poller.mu.Lock()
-	defer poller.mu.Unlock()
-	head := poller.watches[key]
+func (s *Set) unwatch(key int32, w *watch) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	head := s.watches[key]
 	for p := &head; *p != nil; p = &(*p).next {
 		if *p != w {
 			continue
 		}
 		*p = w.next
+		if w.state != nil {
+			s.known.Add(-1)
+		}
 		if head != nil {
-			poller.watches[key] = head
+			s.watches[key] = head
 			return
 		}
-		delete(poller.watches, key)
+		delete(s.watches, key)
 		// It can fail only if the caller closed fd too early, and then there
 		// is nothing left to remove.
-		_ = host.EpollDel(poller.ep, int(key))
+		_ = host.EpollDel(s.fd, int(key))
 		return
 	}
 }

@@ -56,8 +56,8 @@ func TestWatch(t *testing.T) {
 	}
 	stop2()
 	stop2()
-	if len(poller.watches) != 0 {
-		t.Errorf("%d watches left", len(poller.watches))
+	if len(shared.set.Load().watches) != 0 {
+		t.Errorf("%d watches left", len(shared.set.Load().watches))
 	}
 }
 

@@ -1,65 +1,198 @@
 package hostpoll
 
 import (
-	"sync/atomic"
+	"sync"
 
 	"sentinel/internal/waiter"
 )
 
-// A State knows of a watched stream or queue whether it can be read, from what
-// the host announced and what was read since, where that is certain. It saves
-// the poll(2) for it. The zero value knows nothing.
+// A State knows of a watched stream socket whether it can be read and written,
+// from what the host announced and what was done since, where that is certain.
+// It saves the poll(2) for it. The zero value knows nothing.
 //
 // The host announces every arrival, also when there is something already
-// (epoll(7), "edge-triggered").
+// (epoll(7), "edge-triggered"), and an announcement tells what is so when it is
+// fetched (ep_send_events in fs/eventpoll.c), not when it came about. So it
+// holds unless somebody read or wrote from then on.
 type State struct {
-	edges  atomic.Uint64 // announcements of readability
-	readAt atomic.Uint64 // one more than edges as a read last began
-	dryAt  atomic.Uint64 // one more than edges before a read that took all
-	vague  atomic.Bool   // an end, an error, urgent data: ask the host
+	mu      sync.Mutex
+	set     *Set // of the watch
+	vague   bool // an end, an error, urgent data: ask the host
+	version uint64
+	in, out direction
 }
 
-// edge takes account of an announcement. One goroutine at a time calls it.
-func (st *State) edge(m waiter.Mask) {
+type direction struct {
+	so      knowledge
+	busy    int    // reads or writes under way
+	crossed bool   // an announcement came while one was
+	end     uint64 // fetches of the set that had begun when the last one ended
+	done    int    // writes since it was known to be so, and their bytes
+	bytes   int
+}
+
+type knowledge uint8
+
+const (
+	unknown knowledge = iota
+	yes
+	no
+)
+
+// After few and short writes a socket is still writable, which is so while a
+// third of its buffer is free (sk_stream_is_writeable): the least buffer has 16
+// KiB, of which one write takes a page and a header at most.
+const (
+	fewWrites  = 3
+	shortBytes = 1024
+)
+
+// attach notes which set announces from now on.
+func (st *State) attach(s *Set) {
 	if st == nil {
 		return
 	}
-	if m&(waiter.RdHup|waiter.Hup|waiter.Err|waiter.Pri) != 0 {
-		st.vague.Store(true)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	at := s.begun.Load()
+	st.set = s
+	st.in.so, st.in.end = unknown, at
+	st.out.so, st.out.end = unknown, at
+	st.version++
+}
+
+// announced takes account of an announcement from fetch n of set s.
+func (st *State) announced(s *Set, m waiter.Mask, n uint64) {
+	if st == nil {
+		return
 	}
-	if m&waiter.Readable != 0 {
-		st.edges.Add(1)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if st.set != s {
+		return
+	}
+	st.version++
+	if m&(waiter.RdHup|waiter.Hup|waiter.Err|waiter.Pri) != 0 {
+		st.vague = true
+	}
+	st.in.announced(m&waiter.Readable != 0, n)
+	st.out.announced(m&waiter.Writable != 0, n)
+}
+
+func (d *direction) announced(so bool, n uint64) {
+	switch {
+	case d.busy > 0:
+		d.so, d.crossed = unknown, true
+	case d.end >= n:
+		d.so = unknown
+	case so:
+		d.so, d.done, d.bytes = yes, 0, 0
+	default:
+		d.so = no
 	}
 }
 
 // BeginRead is called before a read, which may take something.
-func (st *State) BeginRead() (at uint64) {
-	at = st.edges.Load() + 1
-	for {
-		old := st.readAt.Load()
-		if old >= at || st.readAt.CompareAndSwap(old, at) {
-			return at
+func (st *State) BeginRead() { st.begin(&st.in) }
+
+// EndRead is called after a read; dry tells that it left nothing.
+func (st *State) EndRead(dry bool) { st.finish(&st.in, dry, unknown) }
+
+// BeginWrite is called before a write.
+func (st *State) BeginWrite() { st.begin(&st.out) }
+
+// EndWrite is called after a write of n bytes; full tells that there was no
+// room for more.
+func (st *State) EndWrite(n int, full bool) {
+	st.finish(&st.out, full, yes)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	d := &st.out
+	d.bytes += n
+	if d.done++; d.done > fewWrites || d.bytes > shortBytes {
+		if d.so == yes {
+			d.so = unknown
 		}
 	}
 }
 
-// EndRead is called after a read that left nothing; at is from BeginRead.
-func (st *State) EndRead(at uint64) { st.dryAt.Store(at) }
+func (st *State) begin(d *direction) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.version++
+	d.busy++
+}
 
-// Forget is called when what is readable changes otherwise.
-func (st *State) Forget() { st.vague.Store(true) }
+// finish ends a read or write. Exhausted, the direction can do no more; else
+// what was known to be so is then.
+func (st *State) finish(d *direction, exhausted bool, then knowledge) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.version++
+	switch {
+	case d.crossed:
+		d.so = unknown
+	case exhausted:
+		d.so = no
+	case d.so == yes:
+		d.so = then
+	}
+	if d.busy--; d.busy == 0 {
+		d.crossed = false
+	}
+	if st.set != nil {
+		d.end = st.set.begun.Load()
+	}
+}
 
-// Readable returns what of mask is so; known is false if the host must be asked.
-// Announcements that have not been delivered yet do not count.
-func (st *State) Readable(mask waiter.Mask) (m waiter.Mask, known bool) {
-	if mask&^(waiter.Readable|waiter.RdHup|waiter.Err|waiter.Hup) != 0 || st.vague.Load() {
-		return 0, false
+// Forget is called when what is so changes otherwise: the host is asked from
+// now on.
+func (st *State) Forget() {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.vague = true
+}
+
+// Readiness is the function Readiness for the socket fd, whose state it is. What
+// has happened and was not announced yet may be missing.
+func (st *State) Readiness(fd int, mask waiter.Mask) waiter.Mask {
+	const told = waiter.Readable | waiter.Writable | waiter.RdHup | waiter.Err | waiter.Hup
+	st.mu.Lock()
+	ask := st.vague || st.set == nil || mask&^told != 0
+	var m waiter.Mask
+	add := func(d *direction, events waiter.Mask) {
+		switch {
+		case events == 0:
+		case d.so == unknown:
+			ask = true
+		case d.so == yes:
+			m |= events
+		}
 	}
-	switch at := st.edges.Load() + 1; {
-	case st.dryAt.Load() == at:
-		return 0, true
-	case at > 1 && st.readAt.Load() < at:
-		return mask & waiter.Readable, true
+	add(&st.in, mask&waiter.Readable)
+	add(&st.out, mask&waiter.Writable)
+	version := st.version
+	st.mu.Unlock()
+	if !ask {
+		return m
 	}
-	return 0, false
+	m = Readiness(fd, mask)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if st.version == version && !st.vague {
+		st.in.learn(mask, m, waiter.Readable)
+		st.out.learn(mask, m, waiter.Writable)
+	}
+	return m
+}
+
+// learn notes the host's answer m to the question for mask.
+func (d *direction) learn(mask, m, events waiter.Mask) {
+	switch {
+	case mask&events == 0 || d.busy > 0:
+	case m&events != 0:
+		d.so, d.done, d.bytes = yes, 0, 0
+	default:
+		d.so = no
+	}
 }

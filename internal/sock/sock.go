@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"sentinel/internal/abi/linux"
+	"sentinel/internal/hostpoll"
 	"sentinel/internal/vfs"
 	"sentinel/internal/waiter"
 )
@@ -174,10 +175,18 @@ func (o *Ops) Ioctl(c *vfs.Context, f *vfs.File, cmd uint32, arg uint64) (uint64
 	return o.Socket.Ioctl(c, cmd, arg)
 }
 
-// Announcer returns the socket if it is one, or nil.
-func (o *Ops) Announcer() waiter.Announcer {
-	a, _ := o.Socket.(waiter.Announcer)
+// HostSource returns the socket if it is one, or nil.
+func (o *Ops) HostSource() hostpoll.Source {
+	a, _ := o.Socket.(hostpoll.Source)
 	return a
+}
+
+// HostWait implements waiter.HostWaitable.
+func (o *Ops) HostWait() (fd int, all bool) {
+	if h, ok := o.Socket.(waiter.HostWaitable); ok {
+		return h.HostWait()
+	}
+	return -1, false
 }
 
 // Release implements vfs.FileOps.

@@ -92,7 +92,7 @@ func epollWait(t *task.Task, epfd int32, events uint64, maxEvents int32, forever
 		}
 		s := epoll.Sleeper{Instance: ep}
 		err := t.BlockUntil(s, waiter.Readable, deadline, func() bool {
-			n = ep.Collect(evs)
+			n = ep.CollectNow(evs, false)
 			return n > 0
 		})
 		s.WakeNext()

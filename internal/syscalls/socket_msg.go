@@ -286,12 +286,13 @@ func sockRecv(t *task.Task, f *vfs.File, s sock.Socket, m *sock.Msg, v *sockIovs
 		buf := t.Buffer(data + control)
 		m.Data, m.Flags = buf[:data], flags
 		m.Control, m.ControlN = buf[data:], 0
+		want := 0
+		if all && flags&linux.MSG_PEEK != 0 {
+			want = data
+		}
 		n, err := s.Recv(t.Ctx(), m)
-		switch {
-		case err == linux.EAGAIN && wait:
-			n, err = sockRecvWait(t, s, m, flags, 0, deadline)
-		case err == nil && all && flags&linux.MSG_PEEK != 0 && n < data:
-			n, err = sockRecvWait(t, s, m, flags, data, deadline)
+		if err == linux.EAGAIN && wait || err == nil && n < want {
+			n, err = sockRecvWait(t, s, m, flags, want, deadline)
 		}
 		if err != nil {
 			if total > 0 {

@@ -1,6 +1,7 @@
 package task
 
 import (
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,18 +23,12 @@ func (t *Task) Block(w waiter.Waitable, mask waiter.Mask, ready func() bool) err
 // zero time is none. w may be nil to wait for time and signals only, ready may
 // be nil if no event ends the wait.
 func (t *Task) BlockUntil(w waiter.Waitable, mask waiter.Mask, deadline time.Time, ready func() bool) error {
-	if w != nil {
-		e := &waiter.Entry{Notify: func(waiter.Mask) { t.park.wake() }, Wake: t.park.wake}
-		w.EventRegister(e, mask)
-		defer w.EventUnregister(e)
+	b := blocking{t: t, w: w, mask: mask}
+	b.host, _ = w.(waiter.HostWaitable)
+	if _, all := b.hostWait(); w != nil && !all {
+		b.register()
 	}
-	parked := false
-	defer func() {
-		if parked {
-			t.th.Parked(false)
-		}
-		t.sleeping.Store(false)
-	}()
+	defer b.end()
 	for {
 		t.park.prepare()
 		if ready != nil && ready() {
@@ -48,16 +43,76 @@ func (t *Task) BlockUntil(w waiter.Waitable, mask waiter.Mask, deadline time.Tim
 				return linux.ETIMEDOUT
 			}
 		}
-		if !parked {
-			t.sleeping.Store(true)
-			if w != nil && t.park.spin() {
-				continue
-			}
-			parked = true
-			t.th.Parked(true)
-			t.k.blocked()
+		b.sleep(left)
+	}
+}
+
+// blocking is a call of BlockUntil.
+type blocking struct {
+	t      *Task
+	w      waiter.Waitable
+	mask   waiter.Mask
+	host   waiter.HostWaitable // nil if it is not waited for in the host
+	entry  *waiter.Entry       // nil if not registered
+	parked bool
+	vain   int // times that the host found ready what is not
+}
+
+// manyVain is how often the host may find ready what is not: it knows less than
+// the caller, who may want more bytes than there are.
+const manyVain = 4
+
+func (b *blocking) register() {
+	p := &b.t.park
+	b.entry = &waiter.Entry{Notify: func(waiter.Mask) { p.wake() }, Wake: p.wake}
+	b.w.EventRegister(b.entry, b.mask)
+}
+
+func (b *blocking) end() {
+	if b.entry != nil {
+		b.w.EventUnregister(b.entry)
+	}
+	if b.parked {
+		b.t.th.Parked(false)
+	}
+	b.t.sleeping.Store(false)
+}
+
+// hostWait returns where to wait in the host, if anywhere.
+func (b *blocking) hostWait() (fd int, all bool) {
+	if b.host == nil {
+		return -1, false
+	}
+	return b.host.HostWait()
+}
+
+// sleep waits for a wake-up, or for d if that is positive. It may return early.
+func (b *blocking) sleep(d time.Duration) {
+	t := b.t
+	fd, all := b.hostWait()
+	if !b.parked {
+		t.sleeping.Store(true)
+		if b.w != nil && fd < 0 && t.park.spin() {
+			return
 		}
-		t.park.wait(left)
+		b.parked = true
+		t.th.Parked(true)
+		t.k.blocked()
+	}
+	if fd < 0 {
+		t.park.wait(d)
+		return
+	}
+	events := waiter.In
+	if all {
+		events = b.mask
+	}
+	if !t.park.waitHost(fd, events, d) || !all {
+		return
+	}
+	if b.vain++; b.vain > manyVain {
+		b.host = nil
+		b.register()
 	}
 }
 
@@ -81,9 +136,18 @@ func (k *Kernel) blocked() {
 // will do.
 type parker struct {
 	woken  atomic.Uint32
-	asleep atomic.Uint32
-	fails  int // of spin, in a row
+	asleep atomic.Uint32 // one of the following
+	fails  int           // of spin, in a row
+
+	mu    sync.Mutex // of changes of event, and of who wakes
+	event int        // wakes a sleeper in poll(2); 0 if there is none
 }
+
+const (
+	awake = iota
+	inFutex
+	inPoll
+)
 
 // prepare forgets earlier wake-ups. What they were for is looked at after it.
 func (p *parker) prepare() { p.woken.Store(0) }
@@ -113,16 +177,66 @@ func (p *parker) spin() bool {
 const spinTime = 30 * time.Microsecond
 
 func (p *parker) wait(d time.Duration) {
-	p.asleep.Store(1)
+	p.asleep.Store(inFutex)
 	if p.woken.Load() == 0 {
 		host.FutexWait(p.word(), 0, d)
 	}
-	p.asleep.Store(0)
+	p.asleep.Store(awake)
 }
 
+// waitHost is wait that ends with events of fd too, which it reports.
+func (p *parker) waitHost(fd int, events waiter.Mask, d time.Duration) bool {
+	if p.event == 0 {
+		e, err := host.EventFD()
+		if err != nil {
+			// The host is short of descriptors; look now and then.
+			if d <= 0 || d > lookAgain {
+				d = lookAgain
+			}
+			p.wait(d)
+			return false
+		}
+		p.mu.Lock()
+		p.event = e
+		p.mu.Unlock()
+	}
+	var ready, woken bool
+	p.asleep.Store(inPoll)
+	if p.woken.Load() == 0 {
+		ready, woken = host.PollWait(fd, int16(events&waiter.All), p.event, d)
+	}
+	p.asleep.Store(awake)
+	if woken {
+		host.Clear(p.event)
+	}
+	return ready
+}
+
+const lookAgain = 10 * time.Millisecond
+
 func (p *parker) wake() {
-	if p.woken.Swap(1) == 0 && p.asleep.Load() != 0 {
+	if p.woken.Swap(1) != 0 {
+		return
+	}
+	switch p.asleep.Load() {
+	case inFutex:
 		host.FutexWake(p.word())
+	case inPoll:
+		p.mu.Lock()
+		if p.event != 0 {
+			host.Signal(p.event)
+		}
+		p.mu.Unlock()
+	}
+}
+
+// close gives back what waitHost took. The task waits no more.
+func (p *parker) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.event != 0 {
+		host.Close(p.event)
+		p.event = 0
 	}
 }
 

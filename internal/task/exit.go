@@ -24,6 +24,7 @@ func (t *Task) ExitGroup(code int) { t.k.KillGroup(t.tg, exitedWith(code)) }
 
 // exitTask ends the task on its own goroutine (do_exit in kernel/exit.c).
 func (t *Task) exitTask() {
+	defer t.park.close()
 	k, g := t.k, t.tg
 	if t.th != nil {
 		t.exitRobustList()

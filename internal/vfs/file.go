@@ -168,3 +168,11 @@ func (f *File) EventRegister(e *waiter.Entry, mask waiter.Mask) { f.Ops.EventReg
 
 // EventUnregister implements waiter.Waitable.
 func (f *File) EventUnregister(e *waiter.Entry) { f.Ops.EventUnregister(e) }
+
+// HostWait implements waiter.HostWaitable.
+func (f *File) HostWait() (fd int, all bool) {
+	if h, ok := f.Ops.(waiter.HostWaitable); ok {
+		return h.HostWait()
+	}
+	return -1, false
+}

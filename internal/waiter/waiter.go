@@ -135,6 +135,25 @@ func (q *Queue) Notify(events Mask) {
 	}
 }
 
+// WakeAll is Notify for exclusive entries, of which it wakes all.
+func (q *Queue) WakeAll(events Mask) {
+	q.mu.Lock()
+	var late []func()
+	for e := q.head; e != nil; e = e.next {
+		if m := e.mask & events; m != 0 && e.exclusive {
+			if e.Wake != nil {
+				late = append(late, e.Wake)
+			} else {
+				e.Notify(m)
+			}
+		}
+	}
+	q.mu.Unlock()
+	for _, wake := range late {
+		wake()
+	}
+}
+
 // notify is Notify, but for calls of Wake, which it adds to late.
 func (q *Queue) notify(events Mask, late []func()) []func() {
 	q.mu.Lock()
@@ -175,14 +194,14 @@ type Waitable interface {
 	EventUnregister(e *Entry)
 }
 
-// An Announcer is a Waitable that notifies of each event, also where others
-// have not been taken notice of yet, and so need not always be asked.
-type Announcer interface {
-	// Announced is Readiness as of the events that have been notified of.
-	Announced(mask Mask) Mask
-	// Announce notifies of what has happened until now; unless sure, some of it
-	// may come a little later. The caller holds no lock that a Notify takes.
-	Announce(sure bool)
+// A HostWaitable can be waited for by poll(2) in the host, which takes fewer
+// switches of threads than a notification.
+type HostWaitable interface {
+	// HostWait returns a descriptor of which that may be expected, or -1. With
+	// all, every event that a waiter may care for shows there under its own
+	// name, and nobody need register; else what shows is that there is
+	// something to look for, as In.
+	HostWait() (fd int, all bool)
 }
 
 // AlwaysReady is a Waitable that is always readable and writable, as regular

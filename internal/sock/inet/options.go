@@ -108,6 +108,10 @@ func (s *Socket) SetOpt(c *vfs.Context, level, name int, val []byte) error {
 		}
 	}
 	if s.passes(level, name, true) {
+		if level == linux.SOL_SOCKET && (name == linux.SO_RCVLOWAT || name == linux.SO_SNDBUF) ||
+			level == linux.SOL_TCP && name == linux.TCP_NOTSENT_LOWAT {
+			s.state.Forget() // these decide on what is ready
+		}
 		return host.SetSockopt(s.fd, level, name, val)
 	}
 	return refuse(level, name)

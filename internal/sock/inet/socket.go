@@ -100,11 +100,12 @@ type Socket struct {
 	st *Stack
 	fd int
 
-	watched atomic.Bool
-	state   hostpoll.State
-	mu      sync.Mutex
-	stop    func()
-	closed  bool
+	state  hostpoll.State
+	shared atomic.Bool // watched in the shared set
+	mu     sync.Mutex
+	set    *hostpoll.Set // that it is watched in, if any
+	stop   func()
+	closed bool
 }
 
 var _ sock.Socket = (*Socket)(nil)
@@ -112,36 +113,65 @@ var _ sock.Socket = (*Socket)(nil)
 // Readiness implements waiter.Waitable.
 func (s *Socket) Readiness(mask waiter.Mask) waiter.Mask { return hostpoll.Readiness(s.fd, mask) }
 
-// Announced implements waiter.Announcer.
-func (s *Socket) Announced(mask waiter.Mask) waiter.Mask {
-	if m, known := s.state.Readable(mask); known && s.LowWater() == 1 {
-		return m
-	}
-	return s.Readiness(mask)
-}
+// Announced implements hostpoll.Source.
+func (s *Socket) Announced(mask waiter.Mask) waiter.Mask { return s.state.Readiness(s.fd, mask) }
 
-// Announce implements waiter.Announcer.
-func (s *Socket) Announce(sure bool) { hostpoll.Deliver(sure) }
+// HostWait implements waiter.HostWaitable.
+func (s *Socket) HostWait() (fd int, all bool) { return s.fd, true }
 
 // EventRegister implements waiter.Waitable.
 func (s *Socket) EventRegister(e *waiter.Entry, mask waiter.Mask) {
 	s.Queue.Register(e, mask)
-	if s.watched.Load() {
+	if s.shared.Load() {
 		return
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.watched.Load() || s.closed {
-		return
+	set, err := hostpoll.Shared()
+	if err == nil {
+		err = s.watchIn(set)
 	}
-	stop, err := hostpoll.WatchState(s.fd, &s.Queue, &s.state)
 	if err != nil {
 		// Without a watch the waiter would sleep for ever; let it look again.
 		e.Notify(mask)
+	}
+}
+
+// RegisterIn implements hostpoll.Source.
+func (s *Socket) RegisterIn(set *hostpoll.Set, e *waiter.Entry, mask waiter.Mask) {
+	s.Queue.Register(e, mask)
+	if s.shared.Load() {
 		return
 	}
-	s.stop = stop
-	s.watched.Store(true)
+	if s.watchIn(set) != nil {
+		e.Notify(mask)
+	}
+}
+
+// watchIn has the socket watched in set, or in the shared set if it is in
+// another one already: all who wait for it are served from one.
+func (s *Socket) watchIn(set *hostpoll.Set) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.set == set || s.shared.Load() {
+		return nil
+	}
+	all, err := hostpoll.Shared()
+	if err != nil {
+		return err
+	}
+	if s.set != nil {
+		if !s.set.Closed() {
+			set = all
+		}
+		s.stop()
+		s.set, s.stop = nil, nil
+	}
+	stop, err := set.Watch(s.fd, &s.Queue, &s.state)
+	if err != nil {
+		return err
+	}
+	s.set, s.stop = set, stop
+	s.shared.Store(set == all)
+	return nil
 }
 
 // Close implements sock.Socket.
@@ -201,12 +231,10 @@ func (s *Socket) Accept(c *vfs.Context, peer *sock.Addr) (sock.Socket, error) {
 	if peer == nil {
 		peer = &local
 	}
-	at := s.state.BeginRead()
+	s.state.BeginRead()
 	fd, n, err := host.Accept(s.fd, &peer.B)
+	s.state.EndRead(err == linux.EAGAIN)
 	if err != nil {
-		if err == linux.EAGAIN {
-			s.state.EndRead(at)
-		}
 		return nil, fileError(err)
 	}
 	peer.N = n
@@ -248,14 +276,23 @@ func (s *Socket) Send(_ *vfs.Context, m *sock.Msg) (int, error) {
 	if m.Addr.N != 0 {
 		addr = m.Addr.B[:m.Addr.N]
 	}
-	if len(m.Control) == 0 {
-		return host.SendTo(s.fd, m.Data, flags, addr)
+	var control []byte
+	if len(m.Control) != 0 {
+		var err error
+		if control, err = sendable(m.Control); err != nil {
+			return 0, err
+		}
 	}
-	control, err := sendable(m.Control)
-	if err != nil {
-		return 0, err
+	s.state.BeginWrite()
+	var n int
+	var err error
+	if control == nil {
+		n, err = host.SendTo(s.fd, m.Data, flags, addr)
+	} else {
+		n, err = host.SendMsg(s.fd, m.Data, flags, addr, control)
 	}
-	return host.SendMsg(s.fd, m.Data, flags, addr, control)
+	s.state.EndWrite(n, err == linux.EAGAIN || err == nil && n < len(m.Data))
+	return n, err
 }
 
 // sendable copies the control messages that may go to the host. Rights and
@@ -307,17 +344,16 @@ func (s *Socket) Recv(_ *vfs.Context, m *sock.Msg) (int, error) {
 	flags := in&recvFlags | linux.MSG_DONTWAIT
 	if s.Type == linux.SOCK_STREAM && len(m.Control) == 0 && in&(linux.MSG_OOB|linux.MSG_ERRQUEUE) == 0 {
 		m.Flags = 0
-		at := s.state.BeginRead()
+		s.state.BeginRead()
 		n, _, err := host.RecvFrom(s.fd, m.Data, flags, nil)
 		// A short read leaves nothing, unless it stands before the end or
 		// urgent data, which are announced.
-		if err == linux.EAGAIN || n > 0 && n < len(m.Data) && flags&linux.MSG_PEEK == 0 {
-			s.state.EndRead(at)
-		}
+		s.state.EndRead(err == linux.EAGAIN || n > 0 && n < len(m.Data) && flags&linux.MSG_PEEK == 0)
 		return n, err
 	}
 	s.state.BeginRead()
 	r, err := host.RecvMsg(s.fd, m.Data, flags, &m.Addr.B, m.Control)
+	s.state.EndRead(false)
 	if err != nil {
 		return 0, err
 	}
