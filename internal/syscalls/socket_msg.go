@@ -56,6 +56,7 @@ type sockIovs struct {
 	rs   []usermem.Range
 	skip uint64 // in rs[0]
 	left uint64
+	last bool // what is received is the last that the call writes
 }
 
 func (v *sockIovs) single(addr, n uint64) {
@@ -303,6 +304,8 @@ func sockRecv(t *task.Task, f *vfs.File, s sock.Socket, m *sock.Msg, v *sockIovs
 		}
 		if discard {
 			v.left -= uint64(min(n, data)) // nothing was put in the buffer
+		} else if v.last && v.rs == nil && (!all || uint64(n) == room) {
+			return uint64(n), usermem.CopyOutLast(t.Mem(), v.one[0].Addr, m.Data[:min(n, data)])
 		} else if err := v.move(t.Mem(), m.Data[:min(n, data)], true); err != nil {
 			if total > 0 {
 				return total, nil
@@ -346,7 +349,7 @@ func sysRecvfrom(t *task.Task, fd int32, buf, n uint64, flags int32, addr, lenAd
 	defer f.DecRef()
 	m := sock.NewMsg()
 	defer m.Free()
-	var v sockIovs
+	v := sockIovs{last: addr == 0}
 	v.single(buf, n)
 	got, err := sockRecv(t, f, s, m, &v, int(flags), 0)
 	if err != nil {
@@ -360,7 +363,9 @@ func sysRecvfrom(t *task.Task, fd int32, buf, n uint64, flags int32, addr, lenAd
 	return got, nil
 }
 
-func sockRecvmsg(t *task.Task, f *vfs.File, s sock.Socket, addr uint64, flags int32) (uint64, error) {
+// sockRecvmsg receives into the struct msghdr at addr; last tells that the call
+// writes nothing else afterwards.
+func sockRecvmsg(t *task.Task, f *vfs.File, s sock.Socket, addr uint64, flags int32, last bool) (uint64, error) {
 	m := sock.NewMsg()
 	defer m.Free()
 	var h msghdr
@@ -396,6 +401,9 @@ func sockRecvmsg(t *task.Task, f *vfs.File, s sock.Socket, addr uint64, flags in
 	tail := m.Scratch[:12] // msg_controllen, msg_flags
 	ne.PutUint64(tail, uint64(m.ControlN))
 	ne.PutUint32(tail[8:], uint32(m.Flags)|uint32(flags)&linux.MSG_CMSG_CLOEXEC)
+	if last {
+		return got, usermem.CopyOutLast(t.Mem(), addr+40, tail)
+	}
 	_, err = t.Mem().CopyOut(addr+40, tail)
 	return got, err
 }
@@ -407,7 +415,7 @@ func sysRecvmsg(t *task.Task, fd int32, addr uint64, flags int32) (uint64, error
 		return 0, err
 	}
 	defer f.DecRef()
-	return sockRecvmsg(t, f, s, addr, flags)
+	return sockRecvmsg(t, f, s, addr, flags, true)
 }
 
 // sysRecvmmsg implements recvmmsg(2). As on Linux the timeout is looked at
@@ -435,7 +443,7 @@ func sysRecvmmsg(t *task.Task, fd int32, addr uint64, n uint32, flags int32, tim
 	for done < uint64(n) {
 		at := addr + done*mmsghdrLen
 		var got uint64
-		if got, err = sockRecvmsg(t, f, s, at, flags&^linux.MSG_WAITFORONE); err != nil {
+		if got, err = sockRecvmsg(t, f, s, at, flags&^linux.MSG_WAITFORONE, false); err != nil {
 			break
 		}
 		if err = sockPutU32(t, at+msghdrLen, uint32(got)); err != nil {
