@@ -78,6 +78,7 @@ func (b *bench) measure(list []workloads.Workload) *report {
 			cells = append(cells, c)
 		}
 	}
+	cells = append(cells, b.emptyGo(rep)...)
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		rep.fail("bench", "", err)
@@ -106,6 +107,7 @@ func (b *bench) measure(list []workloads.Workload) *report {
 	}
 	if b.loops {
 		b.measureLoops(rep)
+		b.measureFloors(rep)
 	}
 	if b.memory {
 		b.measureMemory(rep)
@@ -240,24 +242,28 @@ func (b *bench) measureLoops(rep *report) {
 		w := workloads.Workload{Name: loop.Name, Args: []string{"/bin/loop", loop.Kind, strconv.Itoa(loop.Count)}}
 		for range min(5, b.rounds) {
 			for _, r := range b.runtimes {
-				c := &cell{runtime: r, workload: w}
-				err := c.prepare(b, false)
-				var out []byte
-				if err == nil {
-					out, err = b.output(c)
-				}
-				var ns float64
-				if err == nil {
-					ns, err = strconv.ParseFloat(strings.TrimSpace(string(out)), 64)
-				}
-				if err != nil {
-					rep.fail(r.name, loop.Name, err)
-					continue
-				}
-				row.add(r.name, ns/1000)
+				b.addLoop(rep, row, &cell{runtime: r, workload: w})
 			}
 		}
 	}
+}
+
+// addLoop runs a program that prints nanoseconds a call.
+func (b *bench) addLoop(rep *report, row *row, c *cell) {
+	err := c.prepare(b, false)
+	var out []byte
+	if err == nil {
+		out, err = b.output(c)
+	}
+	var ns float64
+	if err == nil {
+		ns, err = strconv.ParseFloat(strings.TrimSpace(string(out)), 64)
+	}
+	if err != nil {
+		rep.fail(c.runtime.name, row.Name, err)
+		return
+	}
+	row.add(c.runtime.name, ns/1000)
 }
 
 // measureMemory sums the PSS of all processes of a sandbox that sleeps, and of

@@ -21,6 +21,7 @@ type report struct {
 	Loops    []*row            `json:"loops_us_per_call"`
 	Memory   []*row            `json:"memory_pss_mib"`
 	Idle     []*idle           `json:"idle,omitempty"`
+	Floors   []*row            `json:"floors_us,omitempty"`
 	Failures map[string]string `json:"failures,omitempty"`
 }
 
@@ -70,6 +71,9 @@ func (rep *report) print(w io.Writer) {
 	rep.table(w, "us a call, median (minimum)", rep.Loops)
 	rep.table(w, "PSS of all processes in MiB, median (minimum)", rep.Memory)
 	rep.idleTable(w)
+	if len(rep.Floors) > 0 {
+		rep.printFloors(w)
+	}
 	if len(rep.Failures) > 0 {
 		fmt.Fprintln(w, "\nwhy figures are missing")
 		for _, key := range slices.Sorted(maps.Keys(rep.Failures)) {
@@ -120,6 +124,9 @@ func (rep *report) table(w io.Writer, title string, rows []*row) {
 	}
 	fmt.Fprintln(t)
 	for _, r := range rows {
+		if !slices.ContainsFunc(ours, func(our string) bool { return r.Summary[our].Median > 0 }) {
+			continue
+		}
 		fmt.Fprintf(t, "  %s\t", r.Name)
 		for _, our := range ours {
 			for _, peer := range peers {
@@ -144,15 +151,17 @@ func (rep *report) insert(name string) error {
 	if err != nil {
 		return err
 	}
-	var figures, compared strings.Builder
+	var figures, compared, floors strings.Builder
 	rep.markdown(&figures, "ms, start to exit", rep.Times)
 	rep.markdown(&figures, "us a request", rep.Requests)
 	rep.markdown(&figures, "us a call", rep.Loops)
 	rep.markdown(&figures, "MiB (PSS of all processes)", rep.Memory)
 	rep.idleMarkdown(&figures)
 	rep.printTargets(&compared)
+	rep.printFloors(&floors)
 	out, found := between(string(text), "bench", figures.String())
 	out, also := between(out, "targets", compared.String())
+	out, _ = between(out, "floors", floors.String())
 	if !found && !also {
 		return fmt.Errorf("%s has no markers for a table", name)
 	}

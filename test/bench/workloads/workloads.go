@@ -71,6 +71,20 @@ var Loops = []struct {
 	{"mutex-8-threads", "mutex", 400000},
 }
 
+// EmptyGo is a Go program that does nothing.
+var EmptyGo = Workload{"go-empty", []string{"/bin/go-empty"}}
+
+// Floors are what nothing of this kind can do without, natively: name and kind
+// for the program floor, and a count.
+var Floors = []struct {
+	Name, Kind string
+	Count      int
+}{
+	{"trap", "trap", 20000},
+	{"handover-one-cpu", "near", 5000},
+	{"handover-two-cpus", "far", 1000},
+}
+
 // CacheDir is where tools/setup-debian puts what Debian lacks.
 func CacheDir() (string, error) {
 	cache, err := os.UserCacheDir()
@@ -156,6 +170,7 @@ func Compile(dir, bin string) error {
 		{"-static", "-o", "hello-static", "hello.c"},
 		{"-static", "-pthread", "-o", "loop", "loop.c"},
 		{"-static", "-o", "echo-server", "echo.c"},
+		{"-static", "-o", "floor", "floor.c"},
 	} {
 		for i, arg := range args {
 			switch {
@@ -168,6 +183,25 @@ func Compile(dir, bin string) error {
 		if out, err := exec.Command("gcc", append([]string{"-O2", "-Wall"}, args...)...).CombinedOutput(); err != nil {
 			return fmt.Errorf("gcc %v: %w\n%s", args, err, out)
 		}
+	}
+	return compileGo(filepath.Join(bin, EmptyGo.Name))
+}
+
+// compileGo builds a Go program that does nothing, as the supervisor is built.
+func compileGo(program string) error {
+	dir, err := os.MkdirTemp("", "sentinel-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	source := filepath.Join(dir, "main.go")
+	if err := os.WriteFile(source, []byte("package main\n\nfunc main() {}\n"), 0o644); err != nil {
+		return err
+	}
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, source)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build: %w\n%s", err, out)
 	}
 	return nil
 }

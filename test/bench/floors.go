@@ -1,0 +1,83 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+
+	"sentinel/test/bench/workloads"
+)
+
+// Floors are measured natively, beside the rest: what a runtime in Go, or one
+// that traps or hands over a call, cannot do without.
+
+func (b *bench) native() *runtime {
+	for _, r := range b.runtimes {
+		if r.argv == nil {
+			return r
+		}
+	}
+	return nil
+}
+
+// emptyGo gives the cell of a Go program that does nothing.
+func (b *bench) emptyGo(rep *report) []*cell {
+	r := b.native()
+	if r == nil || !b.wants(workloads.EmptyGo.Name) {
+		return nil
+	}
+	row := &row{Name: workloads.EmptyGo.Name}
+	rep.Times = append(rep.Times, row)
+	return []*cell{{runtime: r, workload: workloads.EmptyGo, row: row}}
+}
+
+func (b *bench) measureFloors(rep *report) {
+	r := b.native()
+	if r == nil {
+		return
+	}
+	for _, floor := range workloads.Floors {
+		if !b.wants(floor.Name) && !b.wants("floors") {
+			continue
+		}
+		row := &row{Name: floor.Name}
+		rep.Floors = append(rep.Floors, row)
+		w := workloads.Workload{Name: floor.Name, Args: []string{"/bin/floor", floor.Kind, strconv.Itoa(floor.Count)}}
+		for range min(5, b.rounds) {
+			b.addLoop(rep, row, &cell{runtime: r, workload: w})
+		}
+	}
+}
+
+// median returns a figure, 0 if there is none.
+func median(rows []*row, name, runtime string) float64 {
+	for _, r := range rows {
+		if r.Name == name {
+			return r.Summary[runtime].Median
+		}
+	}
+	return 0
+}
+
+// printFloors writes a table of the floors, as shares of what targets compare
+// with.
+func (rep *report) printFloors(w io.Writer) {
+	fmt.Fprint(w, "\n| natively | measured | that is |\n|---|--:|---|\n")
+	empty, program := median(rep.Times, workloads.EmptyGo.Name, "chroot"), median(rep.Times, "true", "chroot")
+	if crun := median(rep.Times, "true", "crun"); empty > 0 && crun > 0 {
+		fmt.Fprintf(w, "| an empty Go program, start to exit | %s ms | with `true` itself (%s ms) %.2f of crun's `true`, where 0.30 is the target |\n",
+			figure(empty), figure(program), (empty+program)/crun)
+	}
+	call := median(rep.Loops, "getppid", "chroot")
+	if trap := median(rep.Floors, "trap", "chroot"); trap > 0 && call > 0 {
+		fmt.Fprintf(w, "| SIGSYS by a filter and back, nothing else | %s us | %.1f of getppid, where 6 is the target for an unpatched site |\n", figure(trap), trap/call)
+	}
+	for _, f := range []struct{ name, what string }{
+		{"handover-one-cpu", "a futex hand-over to another process and back, on one CPU"},
+		{"handover-two-cpus", "the same between two CPUs, of which one is idle"},
+	} {
+		if us := median(rep.Floors, f.name, "chroot"); us > 0 && call > 0 {
+			fmt.Fprintf(w, "| %s | %s us | %.0f times getppid, for a call whose two sides cannot both run |\n", f.what, figure(us), us/call)
+		}
+	}
+}

@@ -1,0 +1,106 @@
+/* Times what no sandbox of this kind can do without, natively. usage: floor KIND COUNT;
+ * prints nanoseconds.
+ *	trap	a system call that a seccomp filter turns into SIGSYS, whose handler
+ *		goes on behind the call without rt_sigreturn
+ *	near	a futex hand-over to another process and back, both on one CPU
+ *	far	the same between two CPUs */
+#define _GNU_SOURCE
+#include <linux/filter.h>
+#include <linux/futex.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+_Static_assert(offsetof(ucontext_t, uc_mcontext.gregs[REG_RSP]) == 160, "handler knows it");
+_Static_assert(offsetof(ucontext_t, uc_mcontext.gregs[REG_RIP]) == 168, "handler knows it");
+
+void handler(int, siginfo_t *, void *);
+__asm__("handler:\n\tmov 168(%rdx), %rcx\n\tmov 160(%rdx), %rsp\n\tmov $1, %eax\n\tjmp *%rcx\n");
+
+static void trapping(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getppid, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog prog = { sizeof code / sizeof code[0], code };
+	struct sigaction sa = { .sa_sigaction = handler, .sa_flags = SA_SIGINFO | SA_NODEFER };
+	if (sigaction(SIGSYS, &sa, NULL) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog))
+		exit(1);
+}
+
+static cpu_set_t may;
+
+/* Keeps to the nth CPU of those that may be used. */
+static void pin(int n)
+{
+	cpu_set_t one;
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		if (CPU_ISSET(cpu, &may) && n-- == 0) {
+			CPU_ZERO(&one);
+			CPU_SET(cpu, &one);
+			sched_setaffinity(0, sizeof one, &one);
+			return;
+		}
+	}
+	exit(1);
+}
+
+/* Sleeps until *word is turn, and makes it the other one's. */
+static void take_turn(volatile int *word, int turn)
+{
+	while (*word != turn)
+		syscall(SYS_futex, word, FUTEX_WAIT, !turn, NULL, NULL, 0);
+	*word = !turn;
+	syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+int main(int argc, char **argv)
+{
+	struct timespec a, b;
+	long n = argc > 2 ? atol(argv[2]) : 0;
+	if (n <= 0)
+		return 2;
+	int trap = !strcmp(argv[1], "trap");
+	pid_t child = 0;
+	int status = 0;
+	volatile int *word = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (trap)
+		trapping();
+	else {
+		sched_getaffinity(0, sizeof may, &may);
+		pin(0);
+		if ((child = fork()) == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			pin(!strcmp(argv[1], "far"));
+			for (long i = 0; i < n; i++)
+				take_turn(word, 1);
+			_exit(0);
+		}
+	}
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	for (long i = 0; i < n; i++) {
+		if (!trap)
+			take_turn(word, 0);
+		else if (syscall(SYS_getppid) != 1)
+			return 1;
+	}
+	if (child && (waitpid(child, &status, 0) != child || status != 0))
+		return 1;
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	printf("%.1f\n", ((b.tv_sec - a.tv_sec) * 1e9 + (b.tv_nsec - a.tv_nsec)) / n);
+	return 0;
+}
