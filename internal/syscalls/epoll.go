@@ -187,6 +187,18 @@ func (p *pollSet) EventUnregister(*waiter.Entry) {
 	}
 }
 
+// waitable is what to wait for: of a single file, it itself, which may have a
+// better way.
+func (p *pollSet) waitable() (waiter.Waitable, waiter.Mask) {
+	switch {
+	case len(p.files) == 0:
+		return nil, 0
+	case len(p.files) == 1 && p.files[0] != nil:
+		return p.files[0], p.masks[0]
+	}
+	return p, waiter.All
+}
+
 func (p *pollSet) release() {
 	for _, f := range p.files {
 		if f != nil {

@@ -58,14 +58,8 @@ func doPoll(t *task.Task, addr uint64, n uint32, now bool, deadline time.Time) (
 		return count > 0
 	}
 	if !scan() && !now {
-		var w waiter.Waitable
-		switch {
-		case n == 1 && set.files[0] != nil:
-			w = onlyMask{set.files[0], set.masks[0]}
-		case n > 0:
-			w = &set
-		}
-		if err := t.BlockUntil(w, waiter.All, deadline, scan); err != nil && err != linux.ETIMEDOUT {
+		w, mask := set.waitable()
+		if err := t.BlockUntil(w, mask, deadline, scan); err != nil && err != linux.ETIMEDOUT {
 			return 0, linux.ERESTARTNOHAND
 		}
 	}
@@ -79,15 +73,6 @@ func doPoll(t *task.Task, addr uint64, n uint32, now bool, deadline time.Time) (
 
 // maxPollFDs bounds what is allocated on the guest's say; no table is larger.
 const maxPollFDs = 1 << 20
-
-// onlyMask registers with a mask of its own.
-type onlyMask struct {
-	*vfs.File
-	mask waiter.Mask
-}
-
-// EventRegister implements waiter.Waitable.
-func (o onlyMask) EventRegister(e *waiter.Entry, _ waiter.Mask) { o.File.EventRegister(e, o.mask) }
 
 // sysPoll implements poll(2).
 func sysPoll(t *task.Task, fds uint64, n uint32, timeout int32) (uint64, error) {
@@ -253,11 +238,8 @@ func doSelect(t *task.Task, n int32, addrs [3]uint64, l *timeLimit) (uint64, err
 		return count > 0
 	}
 	if !scan() && !l.now {
-		var w waiter.Waitable
-		if len(set.files) > 0 {
-			w = &set
-		}
-		if err := t.BlockUntil(w, waiter.All, l.deadline, scan); err != nil && err != linux.ETIMEDOUT {
+		w, mask := set.waitable()
+		if err := t.BlockUntil(w, mask, l.deadline, scan); err != nil && err != linux.ETIMEDOUT {
 			return 0, linux.ERESTARTNOHAND
 		}
 	}
