@@ -217,8 +217,10 @@ func (t *Task) Clone(a CloneArgs, newPIDFD func(g *ThreadGroup) (int32, error)) 
 	c.attention.Store(true)
 	k.forks.Add(1)
 	k.goroutines.Add(1)
+	tasks := len(k.tasks)
 	k.mu.Unlock()
-	c.k.onGuestThread(c.run)
+	k.makePlaces(tasks)
+	k.onGuestThread(c.run)
 
 	if vforked != nil {
 		t.waitVfork(vforked)

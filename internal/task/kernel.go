@@ -97,6 +97,7 @@ type Kernel struct {
 	execs      atomic.Uint64 // but for the first program's
 	preparing  atomic.Bool
 	blocks     atomic.Uint64 // times that a task had to wait
+	places     atomic.Int32  // that were asked for
 	done       chan struct{} // closed when init is gone
 	status     WaitStatus
 	killed     atomic.Bool

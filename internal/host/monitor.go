@@ -1,0 +1,40 @@
+package host
+
+import (
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// monitorSlack is how late the monitor may wake up, in nanoseconds. More gains
+// nothing, and delays what it is for: to give away the scheduler's places that
+// sleeping threads hold.
+const monitorSlack = "1000000"
+
+// CalmMonitor lets the Go runtime's monitor thread wake up less often, if the
+// caller may (CAP_SYS_NICE). It sleeps for 20 us, which the default slack makes
+// some 70, as long as it has not had nothing to do for 50 times, and so takes the
+// CPU from a short sandbox throughout its life.
+func CalmMonitor() {
+	// It is the first thread that the runtime makes, and lives as long as the
+	// process. If the number is not that of a thread of ours, another process
+	// was quicker to get it, and things stay as they are.
+	pid := os.Getpid()
+	tid := pid + 1
+	if unix.Tgkill(pid, tid, 0) != nil {
+		return
+	}
+	// The files may show the numbers of another PID name space.
+	var self [16]byte
+	n, err := unix.Readlink("/proc/self", self[:])
+	if err != nil || string(self[:n]) != strconv.Itoa(pid) {
+		return
+	}
+	fd, err := unix.Open("/proc/"+strconv.Itoa(tid)+"/timerslack_ns", unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return
+	}
+	_, _ = unix.Write(fd, []byte(monitorSlack))
+	unix.Close(fd)
+}
