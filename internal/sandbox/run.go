@@ -23,7 +23,6 @@ import (
 // Run runs the sandbox to its end and returns the exit code of its first
 // process, or 128+n if signal n killed it.
 func Run(c *Config) (int, error) {
-	host.CalmMonitor()
 	st := newStages()
 	caller := host.GetCaller()
 	limitsNow := task.Limits(host.Limits())
