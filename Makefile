@@ -13,8 +13,12 @@ export SENTINEL           := $(CURDIR)/bin/sentinel
 
 .DEFAULT_GOAL := build
 
+# The linker leaves its file in the page cache page by page. A copy is there in
+# larger pieces, as an installed program is, and starts faster.
 build: ## bin/sentinel: static, without cgo, reproducible
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/sentinel ./cmd/sentinel
+	cp bin/sentinel bin/copy
+	mv bin/copy bin/sentinel
 
 setup: ## what the tests and the benchmark run, from Debian
 	tools/setup-debian
