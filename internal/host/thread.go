@@ -7,17 +7,25 @@ import (
 
 // OnThread runs fn on a new goroutine that is locked to an OS thread for which
 // ok holds. Those for which it does not die in the search: a goroutine that ends
-// locked takes its thread with it.
+// locked takes its thread with it. It is a mistake of the program if there are
+// none, and ends it.
 func OnThread(ok func() bool, fn func()) { go search(ok, fn, 0) }
 
-// manyTries is after how many threads a search makes sure of its end.
-const manyTries = 8
+// manyTries is after how many threads a search makes sure of its end, maxTries
+// after how many there can be none.
+const (
+	manyTries = 8
+	maxTries  = 1000
+)
 
 func search(ok func() bool, fn func(), tries int) {
 	runtime.LockOSThread()
 	if !ok() {
 		if tries++; tries%manyTries == 0 {
 			narrow(tries == manyTries)
+		}
+		if tries == maxTries {
+			panic("no OS thread is fit: a goroutine was locked to its thread too early, which began the runtime's template thread")
 		}
 		go search(ok, fn, tries)
 		return

@@ -13,9 +13,12 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"sentinel/internal/host"
 )
 
 // The tests run in a child of this binary, which enters the jail and prints
@@ -29,6 +32,15 @@ func TestMain(m *testing.M) {
 }
 
 func inside(dir string, kill bool) {
+	if os.Getenv("JAIL_TEST_ACTION") == "locked" {
+		locked := make(chan bool)
+		go func() {
+			runtime.LockOSThread()
+			locked <- true
+			select {}
+		}()
+		<-locked
+	}
 	open := func(name string) int {
 		fd, err := unix.Open(filepath.Join(dir, name), unix.O_PATH|unix.O_CLOEXEC, 0)
 		if err != nil {
@@ -66,6 +78,24 @@ func inside(dir string, kill bool) {
 		}()
 		say("thread", <-done)
 	}
+	// Guests run on threads in the domain of this one, of which there are enough.
+	var wait sync.WaitGroup
+	fit := make(chan bool)
+	for range 8 {
+		wait.Add(1)
+		host.OnThread(ThreadOK, func() {
+			fit <- ThreadOK()
+			wait.Wait() // keep it from the others
+		})
+	}
+	n := 0
+	for range 8 {
+		if <-fit {
+			n++
+		}
+		wait.Done()
+	}
+	fmt.Println("fit:", n)
 	st, _ := os.ReadFile("/proc/self/status")
 	fmt.Println("status:", len(st))
 	var data [2]unix.CapUserData
@@ -105,7 +135,7 @@ func TestEnter(t *testing.T) {
 	}
 	for _, want := range []string{
 		"ro/file 0x0: <nil>", "ro/file 0x1: " + denied, "rw/new 0x41: <nil>", "out 0x0: " + denied,
-		"thread: " + denied,
+		"thread: " + denied, "fit: 8",
 	} {
 		if !strings.Contains(out, want+"\n") {
 			t.Errorf("no %q in:\n%s", want, out)
@@ -114,5 +144,16 @@ func TestEnter(t *testing.T) {
 	out, err = child("kill")
 	if err == nil || !strings.Contains(err.Error(), "bad system call") || strings.Contains(out, "survived") {
 		t.Errorf("a call that is not on the list: %v\n%s", err, out)
+	}
+	// With a goroutine locked before, no thread is in the domain, unless all
+	// are.
+	const oneForAll = 8
+	switch out, err = child("locked"); {
+	case landlockVersion() >= oneForAll:
+		if err != nil || !strings.Contains(out, "fit: 8\n") {
+			t.Errorf("with a goroutine locked before: %v\n%s", err, out)
+		}
+	case err == nil || !strings.Contains(out, "no OS thread is fit: a goroutine was locked"):
+		t.Errorf("with a goroutine locked before: %v\n%s", err, out)
 	}
 }

@@ -1,8 +1,6 @@
 package jail
 
 import (
-	"runtime"
-
 	"golang.org/x/sys/unix"
 
 	"sentinel/internal/abi/linux"
@@ -44,25 +42,4 @@ func ThreadOK() bool {
 	}
 	slack, _, e := unix.RawSyscall(unix.SYS_PRCTL, unix.PR_GET_TIMERSLACK, 0, 0)
 	return e == 0 && slack == markedSlack
-}
-
-// canFindThread reports whether locked goroutines come to threads that may run
-// guests. They do unless the template thread is older than Enter.
-func canFindThread() bool {
-	found := make(chan bool)
-	var hunt func(tries int)
-	hunt = func(tries int) {
-		runtime.LockOSThread()
-		switch {
-		case ThreadOK():
-			runtime.UnlockOSThread()
-			found <- true
-		case tries == 0:
-			found <- false
-		default:
-			go hunt(tries - 1)
-		}
-	}
-	go hunt(64)
-	return <-found
 }
