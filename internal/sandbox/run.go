@@ -104,8 +104,9 @@ func Run(c *Config) (int, error) {
 		}
 	}
 	st.mark("jail")
-	// Not before the jail: package os/signal locks a goroutine to its thread.
-	s.forwardSignals(k)
+	if err := s.forwardSignals(k); err != nil {
+		return 0, fmt.Errorf("signals: %w", err)
+	}
 	for _, sig := range ignoredSignals() {
 		args.Ignored |= signal.Of(int(sig))
 	}

@@ -95,12 +95,10 @@ func ignoredSignals() (ignored []syscall.Signal) {
 
 // forwardSignals passes on what the caller sends to the supervisor. Signals of
 // the terminal go to the guest's foreground job, others to its first process.
-// Package os/signal takes a switch of threads for each signal, so it does its
-// work beside the start of the guest, and nothing is undone at the end, which
-// is that of the supervisor too. A signal that comes before has its default
-// effect.
-func (s *streams) forwardSignals(k *task.Kernel) {
-	sigs := []os.Signal{syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM, syscall.SIGVTALRM, syscall.SIGQUIT,
+// Nothing is undone at the end, which is that of the supervisor too. A signal
+// that comes before has its default effect.
+func (s *streams) forwardSignals(k *task.Kernel) error {
+	sigs := []syscall.Signal{syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM, syscall.SIGVTALRM, syscall.SIGQUIT,
 		syscall.SIGWINCH, syscall.SIGCONT, syscall.SIGTSTP, syscall.SIGPROF, syscall.SIGIO, syscall.SIGPWR}
 	ignored := ignoredSignals()
 	for _, sig := range []syscall.Signal{syscall.SIGHUP, syscall.SIGINT} {
@@ -108,31 +106,44 @@ func (s *streams) forwardSignals(k *task.Kernel) {
 			sigs = append(sigs, sig)
 		}
 	}
-	ch := make(chan os.Signal, 32)
 	if s.term != nil && s.term.JobControl() {
 		signal.Ignore(syscall.SIGTTIN, syscall.SIGTTOU)
 	}
+	caught, err := host.CatchSignals(sigs)
+	if err != nil {
+		return err
+	}
 	go func() {
-		signal.Notify(ch, sigs...)
-		for sig := range ch {
-			n := sig.(syscall.Signal)
-			if s.term != nil {
-				switch n {
-				case syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTSTP, syscall.SIGWINCH, syscall.SIGHUP, syscall.SIGCONT:
-					s.term.Signal(int(n))
-					continue
-				}
+		var nums [64]byte
+		for {
+			n, err := caught.Read(nums[:])
+			if err != nil {
+				panic("signals: " + err.Error()) // it has no end
 			}
-			if n == syscall.SIGWINCH {
-				continue
-			}
-			k.SignalFromOutside(int(n))
-			if n == syscall.SIGTSTP {
-				// Without a terminal the guest's stop is not ours to see.
-				_ = host.StopSelf()
+			for _, sig := range nums[:n] {
+				s.forward(k, syscall.Signal(sig))
 			}
 		}
 	}()
+	return nil
+}
+
+func (s *streams) forward(k *task.Kernel, sig syscall.Signal) {
+	if s.term != nil {
+		switch sig {
+		case syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTSTP, syscall.SIGWINCH, syscall.SIGHUP, syscall.SIGCONT:
+			s.term.Signal(int(sig))
+			return
+		}
+	}
+	if sig == syscall.SIGWINCH {
+		return
+	}
+	k.SignalFromOutside(int(sig))
+	if sig == syscall.SIGTSTP {
+		// Without a terminal the guest's stop is not ours to see.
+		_ = host.StopSelf()
+	}
 }
 
 // unwrapPath returns the cause of an error of package os as an error number.
