@@ -57,6 +57,8 @@ type kept struct {
 type family struct {
 	sid int
 	n   int // of processes that the supervisor knows, under Platform.mu
+	// swept: the last known one was killed with all others, under Platform.mu.
+	swept bool
 	// leash is the writing end of a pipe. When it closes, because the
 	// supervisor has died, the host sends SIGKILL to the family, which holds
 	// the other end and can neither close nor change it.
@@ -167,7 +169,9 @@ func (p *Platform) endLocked(pr *process) {
 	}
 	if pr.family.n--; pr.family.n == 0 {
 		// The group has its id as long as anybody is in it, if only a zombie.
-		guestmem.Kill(pr.family.sid, true)
+		if !pr.family.swept {
+			guestmem.Kill(pr.family.sid, true)
+		}
 		unix.Close(pr.family.leash)
 	}
 }
@@ -270,6 +274,13 @@ func (t *thread) leave() {
 	if empty {
 		pr.kill()
 		p.mu.Lock()
+		if f := pr.family; f.n == 1 && !pr.isDead() {
+			// It has forked all that it ever will, and who gets SIGKILL with
+			// it does not fork any more. This thread may send it; the one
+			// that finds the process dead might have to look for one that may.
+			guestmem.Kill(f.sid, true)
+			f.swept = true
+		}
 		if !pr.isDead() && p.ending < maxEnding {
 			t.as.Gone(t.tid)
 			p.ending++
@@ -292,11 +303,29 @@ func (t *thread) leave() {
 // finish lets go of what a process used that has ended, of which t was the last
 // thread.
 func (t *thread) finish() {
-	if ch := t.proc.ch; ch.users.Add(-1) == 0 {
-		ch.Close()
+	t.finishing.Do(func() {
+		if ch := t.proc.ch; ch.users.Add(-1) == 0 {
+			ch.Close()
+		}
+		if t.as.Leave(t.tid, t.n) {
+			t.as.r.release()
+		}
+	})
+}
+
+// finishEarly lets go of what the processes use that are being ended, while the
+// host takes them down. They can do no harm to what is not given out again.
+func (p *Platform) finishEarly() {
+	p.mu.Lock()
+	var ts []*thread
+	for _, pr := range p.procs {
+		if pr.last != nil {
+			ts = append(ts, pr.last)
+		}
 	}
-	if t.as.Leave(t.tid, t.n) {
-		t.as.r.release()
+	p.mu.Unlock()
+	for _, t := range ts {
+		t.finish()
 	}
 }
 

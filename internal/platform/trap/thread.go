@@ -2,6 +2,7 @@ package trap
 
 import (
 	"encoding/binary"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -48,6 +49,7 @@ type thread struct {
 	parked    bool // the supervisor waits for something else
 	mayYield  bool // as the stub knows it
 
+	finishing sync.Once
 	dead      atomic.Bool
 	waiting   atomic.Bool // or about to wait for the control block
 	inGuest   atomic.Bool

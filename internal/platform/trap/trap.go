@@ -70,6 +70,7 @@ func (p *Platform) SpawnFD() int { return p.image.FD() }
 // Release implements platform.Platform.
 func (p *Platform) Release() {
 	p.releaseSpare()
+	p.finishEarly()
 	p.ends.Wait()
 	p.image.Close()
 }
