@@ -34,6 +34,13 @@ type Preparer interface {
 	Prepare()
 }
 
+// Beginner is a Platform that can start the first process before it is asked for,
+// so that the host makes it while the supervisor does something else.
+type Beginner interface {
+	// Begin does so. It must be called on an OS thread that may run guests.
+	Begin()
+}
+
 // EventKind tells why Run returned.
 type EventKind uint8
 

@@ -77,6 +77,13 @@ func (f *fallback) Prepare() {
 	}
 }
 
+// Begin implements platform.Beginner.
+func (f *fallback) Begin() {
+	if p, ok := f.spawner.(platform.Beginner); ok {
+		p.Begin()
+	}
+}
+
 // filterAction is what the supervisor's filter does with a call that is not on
 // its list. Guest processes inherit the filter; on the trap platform their
 // calls must trap, which a filter that kills would come before.

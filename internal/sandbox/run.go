@@ -11,6 +11,7 @@ import (
 	"sentinel/internal/abi/linux"
 	"sentinel/internal/host"
 	"sentinel/internal/jail"
+	"sentinel/internal/platform"
 	"sentinel/internal/signal"
 	"sentinel/internal/sock/stack"
 	"sentinel/internal/strace"
@@ -85,31 +86,44 @@ func Run(c *Config) (int, error) {
 	}
 	st.mark("files")
 
-	args, err := c.initArgs(f, k, s, &caller)
-	if err != nil {
-		return 0, err
-	}
-	st.mark("process")
-
 	if proc, err := host.OpenDir("/proc"); err == nil {
 		f.read = append(f.read, proc)
 	}
 	if action != jail.Off {
-		err = jail.Enter(&jail.Config{
+		err := jail.Enter(&jail.Config{
 			Read: f.read, Write: f.write, HostNetwork: !c.NoNetwork, Spawn: pf.SpawnFD(), Action: action, Log: c.Log,
 		})
-		runtime.UnlockOSThread()
 		if err != nil {
 			return 0, fmt.Errorf("jail: %w", err)
 		}
 	}
+	// On this thread, since a guest process must be born in the domain of the
+	// thread that later reaches for its memory.
+	if b, ok := pf.(platform.Beginner); ok {
+		b.Begin()
+	}
+	if action != jail.Off {
+		runtime.UnlockOSThread()
+	}
+	running := false
+	defer func() {
+		if !running {
+			pf.Release()
+		}
+	}()
 	st.mark("jail")
+
+	args, err := c.initArgs(f, k, s, &caller)
+	if err != nil {
+		return 0, err
+	}
 	if err := s.forwardSignals(k); err != nil {
 		return 0, fmt.Errorf("signals: %w", err)
 	}
 	for _, sig := range ignoredSignals() {
 		args.Ignored |= signal.Of(int(sig))
 	}
+	st.mark("process")
 
 	// A guest that ends by itself leaves the terminal as it wants it, as any
 	// program does; one that is killed cannot clean up.
@@ -122,6 +136,7 @@ func Run(c *Config) (int, error) {
 	if err := k.Start(*args); err != nil {
 		return 0, c.startError(err)
 	}
+	running = true
 	st.mark("exec")
 	if printer != nil {
 		printer.Started(c.Args[0], c.Args, len(c.Env))

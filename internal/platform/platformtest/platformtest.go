@@ -30,6 +30,7 @@ func Run(t *testing.T, mk func(t *testing.T) platform.Platform) {
 		{"Blocking", testBlocking}, {"FPState", testFPState}, {"CompareAndSwap", testCAS}, {"Dead", testDead},
 		{"ManyThreads", testManyThreads}, {"HotSite", testHotSite},
 		{"Prepare", testPrepare},
+		{"Begin", testBegin},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			runtime.LockOSThread()
@@ -351,6 +352,20 @@ func testPrepare(t *testing.T, p platform.Platform) {
 		testFork(t, p)
 	}
 	pp.Prepare()
+}
+
+// testBegin runs guests in processes that were begun before.
+func testBegin(t *testing.T, p platform.Platform) {
+	b, ok := p.(platform.Beginner)
+	if !ok {
+		return
+	}
+	for range 3 {
+		b.Begin()
+		testSyscall(t, p)
+		testFork(t, p)
+	}
+	b.Begin() // for Release to end
 }
 
 func testDead(t *testing.T, p platform.Platform) {

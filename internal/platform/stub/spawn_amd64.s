@@ -3,7 +3,8 @@
 // func rawSpawn(a *spawnArgs) int
 //
 // Signals are blocked from before the clone until the parent goes on (the child
-// must run no handler of ours in shared memory); the stub unblocks them.
+// must run no handler of ours in shared memory); the stub unblocks them. The
+// child has no stack of its own and needs none.
 TEXT ·rawSpawn(SB),NOSPLIT,$0-16
 	MOVQ a+0(FP), R12
 	MOVL $2, DI            // SIG_SETMASK
@@ -12,7 +13,7 @@ TEXT ·rawSpawn(SB),NOSPLIT,$0-16
 	MOVL $8, R10
 	MOVL $14, AX           // rt_sigprocmask
 	SYSCALL
-	MOVL $0x4111, DI       // CLONE_VM|CLONE_VFORK|SIGCHLD
+	MOVQ 72(R12), DI
 	XORL SI, SI
 	XORL DX, DX
 	XORL R10, R10

@@ -96,11 +96,23 @@ func (im *Image) Close() { unix.Close(im.fd) }
 // With traced, the calling OS thread, which must be locked, is its tracer, and
 // the process stops at its first instruction by the SIGTRAP of exec.
 func (im *Image) Spawn(sock, mem, leash int, traced bool) (int, error) {
-	pid := spawn(im.fd, sock, mem, leash, traced)
-	if pid < 0 {
-		return 0, linux.Errno(-pid)
+	var l Launch
+	l.start(im.fd, sock, mem, leash, traced, true)
+	if l.PID < 0 {
+		return 0, linux.Errno(-l.PID)
 	}
-	return pid, nil
+	return l.PID, nil
+}
+
+// Launch is Spawn, not traced, that does not wait until the process has executed
+// the image. The result must be kept until it has shown that, or ended.
+func (im *Image) Launch(sock, mem, leash int) (*Launch, error) {
+	l := new(Launch)
+	l.start(im.fd, sock, mem, leash, false, false)
+	if l.PID < 0 {
+		return nil, linux.Errno(-l.PID)
+	}
+	return l, nil
 }
 
 // Channel passes descriptors to guest processes: a socket pair of which the

@@ -55,8 +55,9 @@ type kept struct {
 // session of the host's, which none of them can leave; so also what a hostile
 // guest has cloned behind the supervisor's back can be found.
 type family struct {
-	sid int
-	n   int // of processes that the supervisor knows, under Platform.mu
+	sid    int
+	launch *stub.Launch // kept for the process that was spawned
+	n      int          // of processes that the supervisor knows, under Platform.mu
 	// swept: the last known one was killed with all others, under Platform.mu.
 	swept bool
 	// leash is the writing end of a pipe. When it closes, because the
@@ -81,15 +82,15 @@ func (p *Platform) spawn(r *region) (*process, error) {
 		ch.Close()
 		return nil, err
 	}
-	pid, err := p.image.Spawn(ch.Guest(), r.fd, leash[0], false)
+	launch, err := p.image.Launch(ch.Guest(), r.fd, leash[0])
 	unix.Close(leash[0])
 	if err != nil {
 		unix.Close(leash[1])
 		ch.Close()
 		return nil, err
 	}
-	pr := newProcess(&channel{Channel: ch}, &family{sid: pid, leash: leash[1]})
-	pr.pid = pid
+	pr := newProcess(&channel{Channel: ch}, &family{sid: launch.PID, leash: leash[1], launch: launch})
+	pr.pid = launch.PID
 	return pr, nil
 }
 

@@ -43,7 +43,7 @@ func (p *Platform) Prepare() {
 	p.mu.Unlock()
 	// Only this adds to the spare, and it is called once at a time.
 	if have.th == nil {
-		if th, err := p.start(0); err == nil {
+		if th, err := p.begin(0); err == nil && p.complete(th) == nil {
 			p.mu.Lock()
 			p.spare.th = th
 			p.mu.Unlock()

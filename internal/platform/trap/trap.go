@@ -41,6 +41,7 @@ type Platform struct {
 	finished []*thread // of those, the ones that have ended
 	ends     sync.WaitGroup
 	spare    spare
+	begun    *thread // by Begin
 }
 
 // spinTicks is how long both sides spin before they sleep: some 50 us.
@@ -70,6 +71,10 @@ func (p *Platform) SpawnFD() int { return p.image.FD() }
 // Release implements platform.Platform.
 func (p *Platform) Release() {
 	p.releaseSpare()
+	if t := p.takeBegun(); t != nil {
+		t.Kill()
+		t.Exit()
+	}
 	p.finishEarly()
 	p.ends.Wait()
 	p.image.Close()
@@ -130,16 +135,40 @@ func (p *Platform) NewProcess() (platform.Thread, error) {
 	if t := p.spareThread(); t != nil {
 		return t, nil
 	}
-	t, err := p.start(p.spin)
-	if err != nil {
+	t := p.takeBegun()
+	if t == nil {
+		var err error
+		if t, err = p.begin(p.spin); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.complete(t); err != nil {
 		return nil, err
 	}
 	return t, nil
 }
 
-// start starts a process from the stub's file, which spins for a time of spin
-// before it sleeps.
-func (p *Platform) start(spin uint64) (*thread, error) {
+// Begin implements platform.Beginner. If it fails, NewProcess tries again and
+// says why.
+func (p *Platform) Begin() {
+	if t, err := p.begin(p.spin); err == nil {
+		p.mu.Lock()
+		p.begun = t
+		p.mu.Unlock()
+	}
+}
+
+func (p *Platform) takeBegun() *thread {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t := p.begun
+	p.begun = nil
+	return t
+}
+
+// begin starts a process from the stub's file, which spins for a time of spin
+// before it sleeps. It does not wait for it.
+func (p *Platform) begin(spin uint64) (*thread, error) {
 	r, err := newRegion()
 	if err != nil {
 		return nil, fmt.Errorf("make shared memory: %w", err)
@@ -158,10 +187,15 @@ func (p *Platform) start(spin uint64) (*thread, error) {
 	p.mu.Lock()
 	p.registerLocked(t)
 	p.mu.Unlock()
+	return t, nil
+}
+
+// complete waits until a process that begin has started stands in the stub.
+func (p *Platform) complete(t *thread) error {
 	if ev := t.await(); ev != evReady {
 		t.Kill()
 		t.Exit()
-		return nil, fmt.Errorf("start a guest process: it ended before its first instruction (the host may forbid what its filter needs)")
+		return fmt.Errorf("start a guest process: it ended before its first instruction (the host may forbid what its filter needs)")
 	}
 	if p.fpHead.Load() == nil {
 		if b, err := t.fpState(); err == nil {
@@ -169,14 +203,14 @@ func (p *Platform) start(spin uint64) (*thread, error) {
 		}
 	}
 	stack := make([]byte, 1024)
-	n, e := guestmem.Copy(unix.SYS_PROCESS_VM_READV, pid, t.c.Args[0], stack)
+	n, e := guestmem.Copy(unix.SYS_PROCESS_VM_READV, t.tid, t.c.Args[0], stack)
 	if e != 0 {
 		t.Kill()
 		t.Exit()
-		return nil, fmt.Errorf("read the memory of a guest process: %w", e)
+		return fmt.Errorf("read the memory of a guest process: %w", e)
 	}
 	t.as.auxv = guestmem.ParseAuxv(stack[:n])
-	return t, nil
+	return nil
 }
 
 // supervisorPID is the parent that every guest process must have.

@@ -71,3 +71,38 @@ func BenchmarkSyscall(b *testing.B) {
 	}
 	platformtest.BenchmarkSyscall(b, p)
 }
+
+// TestBegin looks at what becomes of a process that was begun.
+func TestBegin(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	p, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Begin()
+	first := p.begun
+	if first == nil {
+		t.Fatal("nothing was begun")
+	}
+	if th, err := p.NewProcess(); err != nil || th != first || p.begun != nil {
+		t.Errorf("NewProcess made %v, %v in place of what was begun", th, err)
+	}
+	p.Begin()
+	p.begun.Kill()
+	if th, err := p.NewProcess(); err == nil {
+		t.Errorf("NewProcess gave a dead process: %v", th)
+	}
+	if th, err := p.NewProcess(); err != nil {
+		t.Error(err)
+	} else {
+		th.Exit()
+	}
+	first.Exit()
+	p.Begin()
+	last := p.begun
+	p.Release()
+	if !last.proc.isDead() || len(p.procs) != 0 {
+		t.Errorf("%d processes are left", len(p.procs))
+	}
+}
