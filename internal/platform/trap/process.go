@@ -140,18 +140,27 @@ func (p *Platform) adopt(c *thread) bool {
 	return true
 }
 
-// registerLocked has the end of a new process noticed, of which c is the first
-// thread.
+// registerLocked takes in a new process, of which c is the first thread, and has
+// its end noticed.
 func (p *Platform) registerLocked(c *thread) {
+	p.noteLocked(c)
+	p.watchLocked(c.proc)
+}
+
+func (p *Platform) noteLocked(c *thread) {
 	pr := c.proc
 	pr.threads[c.tid] = c
 	pr.family.n++
 	p.procs[pr.pid] = pr
+}
+
+// watchLocked has the end of a process noticed.
+func (p *Platform) watchLocked(pr *process) {
 	if !p.reaping {
 		p.reaping = true
 		go p.reap()
 	}
-	if !isChild(pr.pid) {
+	if p.procs[pr.pid] == pr && !isChild(pr.pid) {
 		p.endLocked(pr) // it was quick, and has been reaped already
 	}
 }

@@ -72,6 +72,7 @@ func (p *Platform) SpawnFD() int { return p.image.FD() }
 func (p *Platform) Release() {
 	p.releaseSpare()
 	if t := p.takeBegun(); t != nil {
+		p.watch(t)
 		t.Kill()
 		t.Exit()
 	}
@@ -185,14 +186,24 @@ func (p *Platform) begin(spin uint64) (*thread, error) {
 	t := &thread{p: p, proc: proc, as: &space{r: r}, tid: pid, slot: slot, c: controlOf(slot)}
 	t.n = t.as.Join(pid)
 	p.mu.Lock()
-	p.registerLocked(t)
+	p.noteLocked(t)
 	p.mu.Unlock()
 	return t, nil
 }
 
+// watch has the end of a process noticed that begin has started. It wakes one of
+// our threads, which comes at the wrong time while the host looks for a CPU for
+// the process.
+func (p *Platform) watch(t *thread) {
+	p.mu.Lock()
+	p.watchLocked(t.proc)
+	p.mu.Unlock()
+}
+
 // complete waits until a process that begin has started stands in the stub.
 func (p *Platform) complete(t *thread) error {
-	if ev := t.await(); ev != evReady {
+	p.watch(t)
+	if ev := t.await(); ev != evReady || t.proc.isDead() {
 		t.Kill()
 		t.Exit()
 		return fmt.Errorf("start a guest process: it ended before its first instruction (the host may forbid what its filter needs)")

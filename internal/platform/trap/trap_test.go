@@ -86,12 +86,13 @@ func TestBegin(t *testing.T) {
 		t.Fatal("nothing was begun")
 	}
 	if th, err := p.NewProcess(); err != nil || th != first || p.begun != nil {
-		t.Errorf("NewProcess made %v, %v in place of what was begun", th, err)
+		t.Errorf("NewProcess did not give what was begun (%v)", err)
 	}
 	p.Begin()
 	p.begun.Kill()
-	if th, err := p.NewProcess(); err == nil {
-		t.Errorf("NewProcess gave a dead process: %v", th)
+	<-p.begun.proc.gone // seen, since first has one watch for ends
+	if _, err := p.NewProcess(); err == nil {
+		t.Error("NewProcess gave a dead process")
 	}
 	if th, err := p.NewProcess(); err != nil {
 		t.Error(err)
