@@ -2,6 +2,7 @@ package trap
 
 import (
 	"encoding/binary"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -113,28 +114,60 @@ func (t *thread) await() uint32 {
 	return kind
 }
 
+// patience is how much longer a supervisor's thread spins if it is one of few that
+// do, half as many as there are CPUs: to wake up a thread on a CPU that has gone
+// to sleep can take tens of microseconds, and programs compute for about as long
+// between their calls while they start.
+const patience = 10
+
 // roundTicks is how long the supervisor spins before it yields, in TSC ticks:
 // longer than a stub takes to go on with a call, shorter than a switch of threads.
 const roundTicks = 6000
 
-// spin waits for an event for a time of at most ticks TSC ticks.
+// spin waits for an event for a time of at most ticks TSC ticks, or for much
+// longer where a CPU is to spare.
 func (t *thread) spin(ticks uint64) bool {
 	c := t.c
 	if !host.CanYield() {
 		return spinUntil(&c.State, stEvent, ticks, &c.SupCPU, &c.StubCPU)
 	}
+	came, calm := t.spinAndYield(ticks)
+	if came || !calm || !t.p.takePatience() {
+		return came
+	}
+	came, _ = t.spinAndYield(patience * ticks)
+	t.p.patient.Add(-1)
+	return came
+}
+
+// takePatience reports whether a thread may spin for long.
+func (p *Platform) takePatience() bool {
+	if int(p.patient.Add(1)) <= runtime.NumCPU()/2 {
+		return true
+	}
+	p.patient.Add(-1)
+	return false
+}
+
+// spinAndYield lets others run in between; calm tells that these did not take
+// long.
+func (t *thread) spinAndYield(ticks uint64) (came, calm bool) {
+	c := t.c
 	shared := false
 	for begin := ticksNow(); ; {
 		if spinUntil(&c.State, stEvent, roundTicks, &c.SupCPU, &c.StubCPU) {
-			return true
+			return true, true
 		}
 		if c.SupCPU == c.StubCPU && !shared {
 			shared = true
 			t.sharedCPU()
 		}
 		// The stub, or whom the guest waits for, may need this CPU.
-		if !host.Yield() || ticksNow()-begin > ticks {
-			return atomic.LoadUint32(&c.State) == stEvent
+		if !host.Yield() {
+			return atomic.LoadUint32(&c.State) == stEvent, false
+		}
+		if ticksNow()-begin > ticks {
+			return atomic.LoadUint32(&c.State) == stEvent, true
 		}
 	}
 }
