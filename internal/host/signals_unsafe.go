@@ -2,6 +2,7 @@ package host
 
 import (
 	"os"
+	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -27,7 +28,7 @@ func CatchSignals(sigs []unix.Signal) (*os.File, error) {
 	if err := unix.Pipe2(p[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
 		return nil, errno(err)
 	}
-	signalPipe = int32(p[1])
+	atomic.StoreInt32(&signalPipe, int32(p[1]))
 	entry, restorer := signalCode()
 	var set uint64
 	for _, sig := range sigs {
