@@ -114,7 +114,7 @@ func TestRuncSpec(t *testing.T) {
 			} {
 				if step.send != "" {
 					term.send(step.send)
-				} else if !term.expect(step.expect) {
+				} else if !term.expect(step.expect, "") {
 					cmd.Process.Kill()
 					break
 				}

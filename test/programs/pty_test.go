@@ -84,18 +84,27 @@ func (term *terminal) send(text string) {
 	}
 }
 
-// expect waits until text comes after what was expected before.
-func (term *terminal) expect(text string) bool {
+// came reports whether text has come after what was expected before.
+func (term *terminal) came(text string) bool {
+	term.mu.Lock()
+	defer term.mu.Unlock()
+	at := bytes.Index(term.output[term.seen:], []byte(text))
+	if at >= 0 {
+		term.seen += at + len(text)
+	}
+	return at >= 0
+}
+
+// expect waits until text comes after what was expected before. What is to be
+// pressed again is, every two seconds.
+func (term *terminal) expect(text, again string) bool {
 	term.t.Helper()
-	for range 2400 {
-		term.mu.Lock()
-		at := bytes.Index(term.output[term.seen:], []byte(text))
-		if at >= 0 {
-			term.seen += at + len(text)
-		}
-		term.mu.Unlock()
-		if at >= 0 {
+	for i := range 2400 {
+		if term.came(text) {
 			return true
+		}
+		if again != "" && i%80 == 79 {
+			term.send(again)
 		}
 		time.Sleep(25 * time.Millisecond)
 	}
@@ -105,11 +114,14 @@ func (term *terminal) expect(text string) bool {
 	return false
 }
 
-// A step sends, resizes, or waits for text.
+// A step sends, resizes, or waits for text, for which it may press a key first,
+// and again if nothing happens: an interactive shell ignores the keys that make
+// signals, and is still in the foreground while it starts a job.
 type step struct {
 	send    string
 	rows    uint16
 	columns uint16
+	press   string
 	expect  string
 }
 
@@ -141,11 +153,11 @@ var dialogues = []struct {
 		[]step{{expect: "late"}, {send: "k"}, {expect: "one:k"}}, 0},
 	{"job control", []string{"bash", "--norc", "--noprofile", "-i"},
 		[]step{{send: "PS1='prompt''> '\n"}, {expect: "prompt> "},
-			{send: "sleep 100\n"}, {expect: "sleep 100\r\n"}, {send: "\x1a"}, {expect: "Stopped"}, {expect: "prompt> "},
+			{send: "sleep 100\n"}, {expect: "sleep 100\r\n"}, {press: "\x1a", expect: "Stopped"}, {expect: "prompt> "},
 			{send: "jobs\n"}, {expect: "Stopped"}, {expect: "prompt> "},
 			{send: "bg\n"}, {expect: "sleep 100 &"}, {expect: "prompt> "},
 			{send: "jobs\n"}, {expect: "Running"}, {expect: "prompt> "},
-			{send: "fg\n"}, {expect: "sleep 100"}, {send: "\x03"}, {expect: "prompt> "},
+			{send: "fg\n"}, {expect: "sleep 100"}, {press: "\x03", expect: "prompt> "},
 			{send: "echo rc $?\n"}, {expect: "rc 130"}, {expect: "prompt> "},
 			{send: "cat &\n"}, {expect: "prompt> "}, {send: stopped + "jobs\n"}, {expect: "Stopped"}, {expect: "prompt> "}, {send: "kill %1; fg\n"}, {expect: "prompt> "},
 			{send: "echo a | (sleep 0.1; cat)\n"}, {expect: "\na\r\n"}, {expect: "prompt> "},
@@ -180,8 +192,11 @@ func TestTerminals(t *testing.T) {
 					term.send(step.send)
 				case step.rows != 0:
 					term.resize(step.rows, step.columns)
-				case !term.expect(step.expect):
-					syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+				default:
+					term.send(step.press)
+					if !term.expect(step.expect, step.press) {
+						syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+					}
 				}
 				if t.Failed() {
 					break
@@ -230,17 +245,17 @@ func TestSuspend(t *testing.T) {
 				t.Fatal(err)
 			}
 			term.send("PS1='prompt''> '\n")
-			term.expect("prompt> ")
+			term.expect("prompt> ", "")
 			term.send(strings.Join([]string{world.sentinel, "do", "--platform=" + b.platform, "--", "sh", "-c", "'echo be''gin; read x; echo got $x'"}, " ") + "\n")
-			term.expect("begin")
+			term.expect("begin", "")
 			term.send("\x1a")
-			if term.expect("Stopped") {
-				term.expect("prompt> ")
+			if term.expect("Stopped", "") {
+				term.expect("prompt> ", "")
 				term.send("fg\n")
-				term.expect("sentinel")
+				term.expect("sentinel", "")
 				term.send("word\n")
-				term.expect("got word")
-				term.expect("prompt> ")
+				term.expect("got word", "")
+				term.expect("prompt> ", "")
 			}
 			term.send("exit 0\n")
 			ended := time.AfterFunc(time.Minute, func() { t.Error("does not end"); syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
