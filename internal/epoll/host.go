@@ -39,15 +39,15 @@ func (ep *Instance) closeHost() {
 // It reports false if there are none of the host's. ep.mtx is not held.
 func (ep *Instance) announce(sure bool) bool {
 	ep.mu.Lock()
-	any := ep.sources > 0
+	some := ep.sources > 0
 	ep.mu.Unlock()
-	if any {
+	if some {
 		if s := ep.own.Load(); s != nil {
 			s.Deliver(sure)
 		}
 		hostpoll.DeliverShared(sure)
 	}
-	return any
+	return some
 }
 
 // CollectNow is Collect of what has happened up to the call; unless the caller

@@ -9,8 +9,8 @@
 //
 // Set.draining is held while events are delivered, so that who asks for delivery
 // finds all of it done; it comes before the locks of waiters, and the shared
-// set's before those of others. Set.mu and State.mu are leaves. A queue may get
-// one more notification shortly after its watch was stopped.
+// set's before those of others. Set.mu comes before State.mu, which is a leaf. A
+// queue may get one more notification shortly after its watch was stopped.
 package hostpoll
 
 import (
@@ -112,6 +112,7 @@ func Shared() (*Set, error) {
 	}
 	// Non-blocking mode is what makes os.NewFile register with the poller.
 	if err := host.SetNonblock(s.fd, true); err != nil {
+		s.Close()
 		return nil, err
 	}
 	f := os.NewFile(uintptr(s.fd), "epoll")
@@ -210,7 +211,6 @@ func Watch(fd int, q *waiter.Queue) (stop func(), err error) {
 // announcements in st, unless that is nil.
 func (s *Set) Watch(fd int, q *waiter.Queue, st *State) (stop func(), err error) {
 	w := &watch{q: q, state: st}
-	st.attach(s)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -229,6 +229,7 @@ func (s *Set) Watch(fd int, q *waiter.Queue, st *State) (stop func(), err error)
 	w.next = s.watches[key]
 	s.watches[key] = w
 	if st != nil {
+		st.attach(s)
 		s.known.Add(1)
 	}
 	return func() { s.unwatch(key, w) }, nil
@@ -237,6 +238,9 @@ func (s *Set) Watch(fd int, q *waiter.Queue, st *State) (stop func(), err error)
 func (s *Set) unwatch(key int32, w *watch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if w.state != nil {
+		w.state.detach(s)
+	}
 	head := s.watches[key]
 	for p := &head; *p != nil; p = &(*p).next {
 		if *p != w {

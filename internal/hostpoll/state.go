@@ -49,9 +49,6 @@ const (
 
 // attach notes which set announces from now on.
 func (st *State) attach(s *Set) {
-	if st == nil {
-		return
-	}
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	at := s.begun.Load()
@@ -59,6 +56,15 @@ func (st *State) attach(s *Set) {
 	st.in.so, st.in.end = unknown, at
 	st.out.so, st.out.end = unknown, at
 	st.version++
+}
+
+// detach notes that s announces no more: without a set, the host is asked.
+func (st *State) detach(s *Set) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if st.set == s {
+		st.set = nil
+	}
 }
 
 // announced takes account of an announcement from fetch n of set s.
@@ -96,7 +102,14 @@ func (d *direction) announced(so bool, n uint64) {
 func (st *State) BeginRead() { st.begin(&st.in) }
 
 // EndRead is called after a read; dry tells that it left nothing.
-func (st *State) EndRead(dry bool) { st.finish(&st.in, dry, unknown) }
+func (st *State) EndRead(dry bool) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if st.in.so == yes {
+		st.in.so = unknown
+	}
+	st.finishLocked(&st.in, dry)
+}
 
 // BeginWrite is called before a write.
 func (st *State) BeginWrite() { st.begin(&st.out) }
@@ -104,16 +117,15 @@ func (st *State) BeginWrite() { st.begin(&st.out) }
 // EndWrite is called after a write of n bytes; full tells that there was no
 // room for more.
 func (st *State) EndWrite(n int, full bool) {
-	st.finish(&st.out, full, yes)
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	d := &st.out
+	d.done++
 	d.bytes += n
-	if d.done++; d.done > fewWrites || d.bytes > shortBytes {
-		if d.so == yes {
-			d.so = unknown
-		}
+	if d.so == yes && (d.done > fewWrites || d.bytes > shortBytes) {
+		d.so = unknown
 	}
+	st.finishLocked(d, full)
 }
 
 func (st *State) begin(d *direction) {
@@ -123,19 +135,14 @@ func (st *State) begin(d *direction) {
 	d.busy++
 }
 
-// finish ends a read or write. Exhausted, the direction can do no more; else
-// what was known to be so is then.
-func (st *State) finish(d *direction, exhausted bool, then knowledge) {
-	st.mu.Lock()
-	defer st.mu.Unlock()
+// finishLocked ends a read or write. Exhausted, the direction can do no more.
+func (st *State) finishLocked(d *direction, exhausted bool) {
 	st.version++
 	switch {
 	case d.crossed:
 		d.so = unknown
 	case exhausted:
 		d.so = no
-	case d.so == yes:
-		d.so = then
 	}
 	if d.busy--; d.busy == 0 {
 		d.crossed = false

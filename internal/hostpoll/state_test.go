@@ -156,7 +156,6 @@ func TestMove(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer stop()
 	write(t, peer, "x")
 	set.Deliver(true)
 	if st.in.so != unknown {
@@ -166,8 +165,18 @@ func TestMove(t *testing.T) {
 	if st.in.so != yes {
 		t.Error("the set is not listened to")
 	}
+	read(t, st, fd, 8, 1)
+
+	// What no set announces is asked for each time.
 	other.Close()
-	if _, err := other.Watch(peer, &waiter.Queue{}, nil); err == nil {
+	stop()
+	if _, err := other.Watch(fd, &waiter.Queue{}, st); err == nil {
 		t.Error("a closed set watches")
+	}
+	for _, want := range []waiter.Mask{0, waiter.In} {
+		if m := st.Readiness(fd, waiter.Readable) & waiter.In; m != want {
+			t.Errorf("without a set: %#x, want %#x", m, want)
+		}
+		write(t, peer, "y")
 	}
 }

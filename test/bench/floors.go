@@ -40,12 +40,7 @@ func (b *bench) measureFloors(rep *report) {
 		if !b.wants(floor.Name) && !b.wants("floors") {
 			continue
 		}
-		row := &row{Name: floor.Name}
-		rep.Floors = append(rep.Floors, row)
-		w := workloads.Workload{Name: floor.Name, Args: []string{"/bin/floor", floor.Kind, strconv.Itoa(floor.Count)}}
-		for range min(5, b.rounds) {
-			b.addLoop(rep, row, &cell{runtime: r, workload: w})
-		}
+		rep.Floors = append(rep.Floors, b.measureLoop(rep, floor.Name, []*runtime{r}, "/bin/floor", floor.Kind, strconv.Itoa(floor.Count)))
 	}
 }
 

@@ -237,18 +237,23 @@ func (b *bench) measureLoops(rep *report) {
 		if !b.wants(loop.Name) && !b.wants("loops") {
 			continue
 		}
-		row := &row{Name: loop.Name}
-		rep.Loops = append(rep.Loops, row)
-		w := workloads.Workload{Name: loop.Name, Args: []string{"/bin/loop", loop.Kind, strconv.Itoa(loop.Count)}}
-		for range min(5, b.rounds) {
-			for _, r := range b.runtimes {
-				b.addLoop(rep, row, &cell{runtime: r, workload: w})
-			}
-		}
+		rep.Loops = append(rep.Loops, b.measureLoop(rep, loop.Name, b.runtimes, "/bin/loop", loop.Kind, strconv.Itoa(loop.Count)))
 	}
 }
 
-// addLoop runs a program that prints nanoseconds a call.
+// measureLoop runs a program that prints nanoseconds a call under each of some
+// runtimes in turn.
+func (b *bench) measureLoop(rep *report, name string, runtimes []*runtime, argv ...string) *row {
+	row := &row{Name: name}
+	for range min(5, b.rounds) {
+		for _, r := range runtimes {
+			b.addLoop(rep, row, &cell{runtime: r, workload: workloads.Workload{Name: name, Args: argv}})
+		}
+	}
+	return row
+}
+
+// addLoop adds the figure of one such run.
 func (b *bench) addLoop(rep *report, row *row, c *cell) {
 	err := c.prepare(b, false)
 	var out []byte
