@@ -79,6 +79,26 @@ type Mapping struct {
 	Rest []byte
 }
 
+// join makes one mapping of b and of e, which follows it, if they are apart only
+// because the platform has changed a page of the file, or put a copy there.
+func join(b, e *Mapping, changed func(page uint64) bool) bool {
+	if e.Start != b.End || e.Perms != b.Perms || e.Perms != "r-xp" {
+		return false
+	}
+	same := e.Ino == b.Ino && e.Major == b.Major && e.Minor == b.Minor && e.Offset == b.Offset+e.Start-b.Start
+	switch {
+	case b.Ino == 0 || e.Ino == 0:
+		return false
+	case changed(e.Start), same && changed(e.Start-pageMask-1):
+	case changed(b.Start):
+		b.Major, b.Minor, b.Ino, b.Name, b.Offset = e.Major, e.Minor, e.Ino, e.Name, e.Offset-(e.Start-b.Start)
+	default:
+		return false
+	}
+	b.End = e.End
+	return true
+}
+
 // Maps returns the mappings, the platform's own left out. With smaps set each
 // has the details of /proc/PID/smaps.
 func (m *MM) Maps(smaps bool) ([]Mapping, error) {
@@ -92,6 +112,7 @@ func (m *MM) Maps(smaps bool) ([]Mapping, error) {
 	}
 	lo, hi := m.as.Reserved()
 	hidden, hides := m.as.(interface{ Hidden(addr uint64) bool })
+	changed, changes := m.as.(interface{ Changed(page uint64) bool })
 	heapLo, heapHi := m.BrkRange()
 	var out []Mapping
 	if !smaps { // else most lines are details
@@ -115,6 +136,10 @@ func (m *MM) Maps(smaps bool) ([]Mapping, error) {
 		}
 		skip = e.Start < hi && e.End > lo || hides && hidden.Hidden(e.Start) || e.Name == "[stack]" && e.Start != m.Layout.StackStart
 		if skip {
+			continue
+		}
+		// The details of smaps are of what the host has.
+		if n := len(out); n > 0 && changes && !smaps && join(&out[n-1], &e, changed.Changed) {
 			continue
 		}
 		switch {

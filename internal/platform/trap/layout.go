@@ -89,6 +89,7 @@ type control struct {
 	SliceLost    uint32
 	CallsPatched uint64
 	FlagsSaved   uint64
+	NrLive       uint64
 }
 
 // order is struct order.

@@ -290,6 +290,9 @@ func (t *thread) Regs() *arch.Regs {
 	if !t.regsValid {
 		w := *wordsOf(t.slot[t.frame+ucMC:])
 		loadRegs(&t.regs, &w)
+		if t.as.Hidden(t.regs.RIP) {
+			t.regs.RIP = t.as.siteOf(t.regs.RIP)
+		}
 		if t.retSet {
 			t.regs.SetReturn(t.ret)
 		}
@@ -356,7 +359,12 @@ func (t *thread) Run() platform.Event {
 	default:
 		t.give(opResume)
 	}
-	switch t.await() {
+	kind := t.await()
+	for kind == evFault && t.p.Patch && c.Sig == uint32(unix.SIGSEGV) && c.TrapNo == trapGP && t.behindPatch() {
+		t.give(opResume)
+		kind = t.await()
+	}
+	switch kind {
 	case evSyscall:
 		t.sc.Nr = uint64(uint32(c.Nr))
 		t.sc.Args = c.Args
@@ -391,7 +399,10 @@ func (t *thread) Run() platform.Event {
 	return t.deadEvent()
 }
 
-const archX86_64 = 0xc000003e
+const (
+	archX86_64 = 0xc000003e
+	trapGP     = 13 // X86_TRAP_GP
+)
 
 // saveFP has the stub put the extended state where the frame says that it is.
 func (t *thread) saveFP() error {

@@ -92,6 +92,7 @@ struct cb {
 	volatile u32 slice_lost;	/* a yield took long */
 	volatile u64 calls_patched;
 	volatile u64 flags_saved;	/* of a patched site */
+	volatile u64 nr_live;		/* of a patched site that makes any call */
 };
 /* A slot's first page also has the registers of a call by a patched site, in
  * the form of a ucontext, and at its end the slot's own address, by which
