@@ -66,6 +66,9 @@ type Instance struct {
 	vfs.NoFile
 
 	mtx sync.Mutex
+	// idle is a watch that was taken away, for the next: event loops take one
+	// away and add it again for each request. Guarded by mtx.
+	idle *item
 
 	mu         sync.Mutex
 	items      map[key]*item
@@ -130,6 +133,10 @@ func (ep *Instance) Control(op int32, target *vfs.File, fd int32, ev linux.Epoll
 		ep.forget(it)
 		target.RemoveReleaseHook(&it.hook)
 		target.EventUnregister(&it.entry)
+		// The caller's reference keeps the hook from being called, and nobody
+		// else collects: it is in nobody's hands.
+		it.key, it.inner, it.host, it.entry.Exclusive = key{}, nil, nil, nil
+		ep.idle = it
 		return nil
 	}
 	return linux.EINVAL
@@ -170,20 +177,20 @@ func (ep *Instance) add(k key, inner *Instance, ev linux.EpollEvent) error {
 			return err
 		}
 	}
-	it := &item{ep: ep, key: k, inner: inner, events: ev.Events | linux.EPOLLERR | linux.EPOLLHUP, data: ev.Data}
+	it := ep.idle
+	if ep.idle = nil; it == nil {
+		it = newItem(ep)
+	}
+	it.key, it.inner, it.dead = k, inner, false
+	it.events, it.data = ev.Events|linux.EPOLLERR|linux.EPOLLHUP, ev.Data
 	var set *hostpoll.Set
 	if o, ok := k.file.Ops.(interface{ HostSource() hostpoll.Source }); ok {
 		if it.host = o.HostSource(); it.host != nil {
 			set = ep.hostSet()
 		}
 	}
-	it.entry.Notify = func(m waiter.Mask) { it.event(m) }
 	if ev.Events&linux.EPOLLEXCLUSIVE != 0 {
 		it.entry.Exclusive = it.event
-	}
-	it.hook.Fn = func() {
-		ep.forget(it)
-		k.file.EventUnregister(&it.entry)
 	}
 	ep.mu.Lock()
 	if ep.items == nil {
@@ -198,6 +205,16 @@ func (ep *Instance) add(k key, inner *Instance, ev linux.EpollEvent) error {
 	it.register(set, ev.Events)
 	it.check()
 	return nil
+}
+
+func newItem(ep *Instance) *item {
+	it := &item{ep: ep}
+	it.entry.Notify = func(m waiter.Mask) { it.event(m) }
+	it.hook.Fn = func() {
+		ep.forget(it)
+		it.key.file.EventUnregister(&it.entry)
+	}
+	return it
 }
 
 // register has the target tell of events. Without a set of its own the instance

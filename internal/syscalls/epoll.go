@@ -1,6 +1,7 @@
 package syscalls
 
 import (
+	"encoding/binary"
 	"math"
 	"sync"
 	"time"
@@ -36,9 +37,13 @@ func sysEpollCreate1(t *task.Task, flags uint32) (uint64, error) {
 func sysEpollCtl(t *task.Task, epfd, op, fd int32, event uint64) (uint64, error) {
 	var ev linux.EpollEvent
 	if op != linux.EPOLL_CTL_DEL {
-		if err := usermem.CopyInObject(t.Mem(), event, &ev); err != nil {
+		b := t.Buffer(linux.SizeofEpollEvent)
+		if _, err := t.Mem().CopyIn(event, b); err != nil {
 			return 0, err
 		}
+		ev.Events = binary.LittleEndian.Uint32(b)
+		data := b[linux.SizeofEpollEvent-8:]
+		ev.Data = [2]uint32{binary.LittleEndian.Uint32(data), binary.LittleEndian.Uint32(data[4:])}
 	}
 	ef, err := t.FDs().Get(epfd)
 	if err != nil {

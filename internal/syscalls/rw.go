@@ -1,6 +1,7 @@
 package syscalls
 
 import (
+	"slices"
 	"time"
 
 	"sentinel/internal/abi/linux"
@@ -43,6 +44,12 @@ func viewOffset(off int64, done uint64) int64 {
 type buffers struct {
 	mem usermem.Memory
 	rs  []usermem.Range
+}
+
+// newBuffers copies rs, so that those who need no more than one range of it need
+// not have it on the heap.
+func newBuffers(m usermem.Memory, rs []usermem.Range) *buffers {
+	return &buffers{m, slices.Clone(rs)}
 }
 
 // copyIn gathers up to len(dst) bytes and advances.
@@ -114,12 +121,12 @@ func read(t *task.Task, f *vfs.File, rs []usermem.Range, off int64, flags uint32
 	}
 	nonblock := f.NonBlocking() || flags&rwfNowait != 0
 	c := t.Ctx()
-	b := buffers{t.Mem(), rs}
-	if l, ok := b.mem.(usermem.LastWriter); ok && len(rs) == 1 && total > 0 {
+	if l, ok := t.Mem().(usermem.LastWriter); ok && len(rs) == 1 && total > 0 {
 		if buf := l.OutBuffer(int(min(total, maxChunk))); buf != nil {
 			return readLast(t, f, rs[0].Addr, buf, l, off, nonblock)
 		}
 	}
+	b := newBuffers(t.Mem(), rs)
 	done := uint64(0)
 	for {
 		want := int(min(total-done, maxChunk))
@@ -198,7 +205,10 @@ func write(t *task.Task, f *vfs.File, rs []usermem.Range, off int64, flags uint3
 	total := usermem.Total(rs)
 	nonblock := f.NonBlocking() || flags&rwfNowait != 0
 	c := t.Ctx()
-	b := buffers{t.Mem(), rs}
+	var b *buffers
+	if len(rs) != 1 || total >= minView {
+		b = newBuffers(t.Mem(), rs)
+	}
 	done := uint64(0)
 	for {
 		want := int(min(total-done, maxChunk))
@@ -215,7 +225,13 @@ func write(t *task.Task, f *vfs.File, rs []usermem.Range, off int64, flags uint3
 			}
 		}
 		buf := t.Buffer(want)
-		got, err := b.copyIn(buf)
+		var got int
+		var err error
+		if b != nil {
+			got, err = b.copyIn(buf)
+		} else {
+			got, err = t.Mem().CopyIn(rs[0].Addr, buf)
+		}
 		if err != nil && got == 0 {
 			if done > 0 {
 				break
