@@ -247,6 +247,7 @@ func TestAttacks(t *testing.T) {
 		{mode: "map-self", runs: 16, timeout: time.Second},
 		{mode: "jump", seeds: 2, n: 100, survives: true},
 		{mode: "site", n: 64, survives: true},
+		{mode: "shake", n: 32, survives: true},
 		{mode: "race", n: 27, survives: true},
 		{mode: "race-self", runs: 9, timeout: time.Second},
 		{mode: "forge", seeds: 3, n: 40, survives: true},

@@ -218,6 +218,66 @@ static void one_site(int i)
 	jump(i & 8 ? hot_site - 5 + rnd() % 7 : PATCHES + rnd() % PATCHES_SIZE);
 }
 
+/* hot_any makes a site of any call. */
+static long hot_any(int n)
+{
+	long r = 0;
+	while (n-- > 0) {
+		r = n & 1 ? SYS_getppid : SYS_getpgrp;
+		__asm__ volatile("syscall\n cmp $-4095, %%rax" : "+a"(r) : : "rcx", "r11", "memory", "cc");
+	}
+	return r;
+}
+
+static void *call_hot(void *p)
+{
+	for (;;)
+		p ? hot(100) : hot_any(100);
+	return p;
+}
+
+/* shake changes pages of code, and what the platform has patched, while it is
+ * being patched and used. */
+static void *shake(void *p)
+{
+	unsigned char *code = (unsigned char *)((uint64_t)(p ? hot_site : (unsigned char *)hot_any) & ~4095UL);
+	static const int prot[] = { PROT_READ | PROT_EXEC, PROT_READ | PROT_WRITE | PROT_EXEC, PROT_READ };
+	for (;;) {
+		unsigned char *at = PATCHES + rnd() % (PATCHES_SIZE / 4096) * 4096;
+		switch (rnd() % 6) {
+		case 0:
+			mprotect(code, 4096, prot[rnd() % 2]);
+			break;
+		case 1:
+			madvise(code, 4096, MADV_DONTNEED);
+			break;
+		case 2:
+			mmap(at, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+			break;
+		case 3:
+			mprotect(at, 4096, prot[rnd() % 3]);
+			break;
+		case 4:
+			munmap(at, 4096);
+			break;
+		case 5:
+			mremap(code, 4096, 4096, MREMAP_MAYMOVE | MREMAP_FIXED, at);
+			break;
+		}
+		usleep(rnd() % 300);
+	}
+	return p;
+}
+
+static void one_shake(int i)
+{
+	threads(2 + i % 2, call_hot);
+	threads(1 + i / 2 % 2, shake);
+	if (i & 4)
+		fork();
+	call_hot((void *)(long)(i & 8));
+}
+
 /* A stub of one's own that lies. */
 
 static long lie(void)
@@ -419,6 +479,8 @@ int main(int argc, char **argv)
 		rounds(n, 4, 20, one_jump);
 	else if (MODE("site"))
 		rounds(n, 8, 20, one_site);
+	else if (MODE("shake"))
+		rounds(n, 8, 40, one_shake);
 	else if (MODE("race"))
 		rounds(n, 9, 200, one_race);
 	else if (MODE("race-self"))
