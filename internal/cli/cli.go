@@ -54,6 +54,7 @@ func (e *usageError) Error() string {
 
 // Main runs the command that args name and returns the exit code.
 func Main(args []string, version string) int {
+	host.GrowStack()
 	host.CalmMonitor()
 	code, err := dispatch(args, &options{version: version, stdout: os.Stdout})
 	if err == nil {

@@ -34,6 +34,7 @@ func search(ok func() bool, fn func(), tries int) {
 		widen()
 	}
 	defer runtime.UnlockOSThread()
+	GrowStack()
 	fn()
 }
 
