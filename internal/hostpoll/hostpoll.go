@@ -123,12 +123,12 @@ func Shared() (*Set, error) {
 	}
 	shared.file = f
 	shared.set.Store(s)
-	go func() {
+	host.Go(func() {
 		// It returns only if the runtime cannot poll, which it can.
 		if err := rc.Read(func(uintptr) bool { return s.drain() }); err != nil {
 			panic("hostpoll: " + err.Error())
 		}
-	}()
+	})
 	return s, nil
 }
 

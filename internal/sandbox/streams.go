@@ -113,7 +113,7 @@ func (s *streams) forwardSignals(k *task.Kernel) error {
 	if err != nil {
 		return err
 	}
-	go func() {
+	host.Go(func() {
 		var nums [64]byte
 		for {
 			n, err := caught.Read(nums[:])
@@ -124,7 +124,7 @@ func (s *streams) forwardSignals(k *task.Kernel) error {
 				s.forward(k, syscall.Signal(sig))
 			}
 		}
-	}()
+	})
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sentinel/internal/host"
 	"sentinel/internal/platform"
 	"sentinel/internal/platform/guestmem"
 	"sentinel/internal/platform/stub"
@@ -158,7 +159,7 @@ func (p *Platform) noteLocked(c *thread) {
 func (p *Platform) watchLocked(pr *process) {
 	if !p.reaping {
 		p.reaping = true
-		go p.reap()
+		host.Go(p.reap)
 	}
 	if p.procs[pr.pid] == pr && !isChild(pr.pid) {
 		p.endLocked(pr) // it was quick, and has been reaped already
