@@ -88,3 +88,19 @@ func deep(n int, pad [64]byte) int {
 	}
 	return deep(n-1, pad) + int(pad[1])
 }
+
+func TestIgnoreSignal(t *testing.T) {
+	if SignalIgnored(unix.SIGTTIN) {
+		t.Error("SIGTTIN is ignored from the start")
+	}
+	if err := IgnoreSignal(unix.SIGTTIN); err != nil {
+		t.Fatal(err)
+	}
+	defer handle(unix.SIGTTIN, 0, 0)
+	if !SignalIgnored(unix.SIGTTIN) {
+		t.Error("SIGTTIN is not ignored")
+	}
+	if err := unix.Tgkill(os.Getpid(), unix.Gettid(), unix.SIGTTIN); err != nil {
+		t.Fatal(err)
+	}
+}

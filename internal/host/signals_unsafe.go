@@ -19,8 +19,9 @@ func signalCode() (entry, restorer uintptr)
 // the number for each. It is called once.
 //
 // Package os/signal would do, but it switches threads twice for each signal
-// that it takes on, and keeps two of them. Its handler finds out whether the
-// signal is one of the Go runtime's own, which these must not be.
+// that it takes on, and keeps two of them; it brings package context along. Its
+// handler finds out whether the signal is one of the Go runtime's own, which
+// these must not be.
 func CatchSignals(sigs []unix.Signal) (*os.File, error) {
 	var p [2]int
 	// Where nobody reads for so long that the pipe is full, a signal is lost
@@ -46,13 +47,30 @@ func CatchSignals(sigs []unix.Signal) (*os.File, error) {
 	return os.NewFile(uintptr(p[0]), "signals"), nil
 }
 
+// sigaction is the host's structure of that name.
+type sigaction struct {
+	handler, flags, restorer uintptr
+	mask                     uint64
+}
+
+const sigIgn = 1
+
+// SignalIgnored reports whether the host drops a signal that comes, as a caller
+// may have arranged: the Go runtime leaves it at that.
+func SignalIgnored(sig unix.Signal) bool {
+	var act sigaction
+	// SAFETY: act is the host's struct sigaction, which is written only.
+	_, _, e := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig), 0, uintptr(unsafe.Pointer(&act)), 8, 0, 0)
+	return e == 0 && act.handler == sigIgn
+}
+
+// IgnoreSignal has the host drop a signal, which is none of the Go runtime's.
+func IgnoreSignal(sig unix.Signal) error { return handle(sig, sigIgn, 0) }
+
 // handle has the host call code for a signal.
 func handle(sig unix.Signal, code, restorer uintptr) error {
 	const onStack, restart, hasRestorer = 0x08000000, 0x10000000, 0x04000000
-	act := struct {
-		handler, flags, restorer uintptr
-		mask                     uint64
-	}{code, onStack | restart, restorer, ^uint64(0)}
+	act := sigaction{code, onStack | restart, restorer, ^uint64(0)}
 	if restorer != 0 {
 		act.flags |= hasRestorer
 	}

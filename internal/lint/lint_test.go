@@ -321,6 +321,7 @@ var heavy = map[string][]string{
 	"encoding/gob":   nil,
 	"encoding/json":  {"internal/oci", "internal/cli", "internal/sandbox", "internal/strace"},
 	"crypto/tls":     nil,
+	"os/signal":      nil,
 	"os/user":        nil,
 	"net":            nil,
 	"log/slog":       {"internal/cli", "internal/sandbox", "internal/task", "internal/jail"},

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"os/signal"
 	"slices"
 	"strconv"
 	"strings"
@@ -86,7 +85,7 @@ func (s *streams) install(t *vfs.FDTable) error {
 // which the guest's first process inherits.
 func ignoredSignals() (ignored []syscall.Signal) {
 	for _, sig := range []syscall.Signal{syscall.SIGHUP, syscall.SIGINT} {
-		if signal.Ignored(sig) {
+		if host.SignalIgnored(sig) {
 			ignored = append(ignored, sig)
 		}
 	}
@@ -107,7 +106,11 @@ func (s *streams) forwardSignals(k *task.Kernel) error {
 		}
 	}
 	if s.term != nil && s.term.JobControl() {
-		signal.Ignore(syscall.SIGTTIN, syscall.SIGTTOU)
+		for _, sig := range []syscall.Signal{syscall.SIGTTIN, syscall.SIGTTOU} {
+			if err := host.IgnoreSignal(sig); err != nil {
+				return err
+			}
+		}
 	}
 	caught, err := host.CatchSignals(sigs)
 	if err != nil {
