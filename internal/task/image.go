@@ -170,16 +170,18 @@ func (t *Task) segments(f *vfs.File, img *loader.Image, bias uint64, as platform
 	return calls, nil
 }
 
+// zeroPage is never written, and so takes no memory.
+var zeroPage [usermem.PageSize]byte
+
 // padBSS zeroes what follows the file's bytes on a segment's last file page.
 func padBSS(as platform.AddressSpace, img *loader.Image, bias uint64) error {
-	var zero [usermem.PageSize]byte
 	for _, s := range img.Segments {
 		end := s.Vaddr + s.Filesz + bias
 		n := -end & (usermem.PageSize - 1)
 		if s.Filesz == 0 || s.Memsz <= s.Filesz || n == 0 || s.Prot&linux.PROT_WRITE == 0 {
 			continue
 		}
-		if _, err := as.CopyOut(end, zero[:n]); err != nil {
+		if _, err := as.CopyOut(end, zeroPage[:n]); err != nil {
 			return err
 		}
 	}

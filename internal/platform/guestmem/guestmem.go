@@ -187,8 +187,7 @@ func CPUTime(pid int) (user, system int64) {
 
 // ParseAuxv reads the auxiliary vector from the image of a new process's stack,
 // which begins at the stack pointer.
-func ParseAuxv(stack []byte) map[uint64]uint64 {
-	m := map[uint64]uint64{}
+func ParseAuxv(stack []byte) Auxv {
 	word := func(i int) uint64 {
 		if i+8 > len(stack) {
 			return 0
@@ -201,14 +200,28 @@ func ParseAuxv(stack []byte) map[uint64]uint64 {
 	}
 	argc := word(0)
 	if argc > 16 {
-		return m
+		return nil
 	}
 	i := 8 * (1 + int(argc) + 1)
 	for i+8 <= len(stack) && word(i) != 0 {
 		i += 8
 	}
+	a := make(Auxv, 0, 2*24) // what Linux has today
 	for i += 8; i+16 <= len(stack) && word(i) != 0; i += 16 {
-		m[word(i)] = word(i + 8)
+		a = append(a, word(i), word(i+8))
 	}
-	return m
+	return a
+}
+
+// Auxv is an auxiliary vector: tags and values in turn.
+type Auxv []uint64
+
+// Get returns the value of a tag, 0 if there is none.
+func (a Auxv) Get(tag uint64) uint64 {
+	for i := 0; i+1 < len(a); i += 2 {
+		if a[i] == tag {
+			return a[i+1]
+		}
+	}
+	return 0
 }

@@ -9,14 +9,14 @@ import (
 // space is a guest address space: one host mm.
 type space struct {
 	guestmem.Space
-	auxv map[uint64]uint64
+	auxv guestmem.Auxv
 }
 
 // Reserved implements platform.AddressSpace.
 func (s *space) Reserved() (start, end uint64) { return stub.Start, stub.End }
 
 // Auxv implements platform.AddressSpace.
-func (s *space) Auxv(tag uint64) uint64 { return s.auxv[tag] }
+func (s *space) Auxv(tag uint64) uint64 { return s.auxv.Get(tag) }
 
 // CompareAndSwap implements platform.AddressSpace.
 func (s *space) CompareAndSwap(th platform.Thread, addr uint64, old, new uint32) (uint32, error) {

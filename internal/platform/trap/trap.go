@@ -86,7 +86,7 @@ func (p *Platform) Release() {
 type space struct {
 	guestmem.Space
 	r    *region
-	auxv map[uint64]uint64
+	auxv guestmem.Auxv
 	sites
 }
 
@@ -94,7 +94,7 @@ type space struct {
 func (s *space) Reserved() (start, end uint64) { return regionBase, stubEnd }
 
 // Auxv implements platform.AddressSpace.
-func (s *space) Auxv(tag uint64) uint64 { return s.auxv[tag] }
+func (s *space) Auxv(tag uint64) uint64 { return s.auxv.Get(tag) }
 
 // CompareAndSwap implements platform.AddressSpace.
 func (s *space) CompareAndSwap(th platform.Thread, addr uint64, old, new uint32) (uint32, error) {
