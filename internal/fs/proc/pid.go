@@ -29,6 +29,8 @@ type entry struct {
 	// check is for who may open the file: 0 anybody that perm lets, checkRead
 	// who may read the process's state.
 	check uint8
+	// text is what the file holds if there is no read for it.
+	text  string
 	read  func(d *process, c *vfs.Context) ([]byte, error)
 	write func(d *process, c *vfs.Context, data []byte) error
 	// node makes what is not a generated file; typ is its DT_*.
@@ -45,24 +47,25 @@ const (
 // entries lists the files, in the order of readdir.
 func entries() []entry { return table[:] }
 
+// table has no values that would have to be computed at each start.
 var table = [...]entry{
 	{name: "task", perm: 0o555, only: onlyProcess, node: (*process).taskDir, typ: linux.DT_DIR},
 	{name: "attr", perm: 0o555, node: (*process).attrDir, typ: linux.DT_DIR},
 	{name: "auxv", perm: 0o400, check: checkRead, read: (*process).auxv},
-	{name: "cgroup", perm: 0o444, read: fixed("0::/\n")},
+	{name: "cgroup", perm: 0o444, text: "0::/\n"},
 	{name: "children", perm: 0o444, only: onlyThread, read: (*process).children},
 	{name: "cmdline", perm: 0o444, read: (*process).cmdline},
 	{name: "comm", perm: 0o644, read: (*process).comm, write: (*process).setComm},
-	{name: "coredump_filter", perm: 0o644, only: onlyProcess, read: fixed("00000033\n"), write: ignoreWrite},
+	{name: "coredump_filter", perm: 0o644, only: onlyProcess, text: "00000033\n", write: ignoreWrite},
 	{name: "cwd", perm: 0o777, node: (*process).cwdLink, typ: linux.DT_LNK},
 	{name: "environ", perm: 0o400, check: checkRead, read: (*process).environ},
 	{name: "exe", perm: 0o777, node: (*process).exeLink, typ: linux.DT_LNK},
 	{name: "fd", perm: 0o500, node: (*process).fdDir, typ: linux.DT_DIR},
 	{name: "fdinfo", perm: 0o555, node: (*process).fdinfoDir, typ: linux.DT_DIR},
-	{name: "gid_map", perm: 0o644, read: fixed("         0          0 4294967295\n"), write: deny},
-	{name: "io", perm: 0o400, check: checkRead, read: fixed("rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n")},
+	{name: "gid_map", perm: 0o644, text: "         0          0 4294967295\n", write: deny},
+	{name: "io", perm: 0o400, check: checkRead, text: "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n"},
 	{name: "limits", perm: 0o444, read: (*process).limits},
-	{name: "loginuid", perm: 0o644, read: fixed("4294967295"), write: deny},
+	{name: "loginuid", perm: 0o644, text: "4294967295", write: deny},
 	{name: "maps", perm: 0o444, check: checkRead, read: (*process).maps},
 	{name: "mem", perm: 0o600, node: (*process).memFile, typ: linux.DT_REG},
 	{name: "mountinfo", perm: 0o444, read: (*process).mountinfo},
@@ -74,28 +77,24 @@ var table = [...]entry{
 	{name: "oom_score", perm: 0o444, read: (*process).oomScore},
 	{name: "oom_score_adj", perm: 0o644, read: (*process).oomScoreAdj, write: (*process).setOOMScoreAdj},
 	{name: "personality", perm: 0o400, check: checkRead, read: (*process).personality},
-	{name: "projid_map", perm: 0o644, read: fixed("         0          0 4294967295\n"), write: deny},
+	{name: "projid_map", perm: 0o644, text: "         0          0 4294967295\n", write: deny},
 	{name: "root", perm: 0o777, node: (*process).rootLink, typ: linux.DT_LNK},
 	{name: "sched", perm: 0o644, read: (*process).sched, write: ignoreWrite},
 	{name: "schedstat", perm: 0o444, read: (*process).schedstat},
-	{name: "sessionid", perm: 0o444, read: fixed("4294967295")},
-	{name: "setgroups", perm: 0o644, only: onlyProcess, read: fixed("allow\n"), write: deny},
+	{name: "sessionid", perm: 0o444, text: "4294967295"},
+	{name: "setgroups", perm: 0o644, only: onlyProcess, text: "allow\n", write: deny},
 	{name: "smaps", perm: 0o444, check: checkRead, read: (*process).smaps},
 	{name: "smaps_rollup", perm: 0o444, only: onlyProcess, check: checkRead, read: (*process).smapsRollup},
-	{name: "stack", perm: 0o400, check: checkRead, read: fixed("")},
+	{name: "stack", perm: 0o400, check: checkRead, text: ""},
 	{name: "stat", perm: 0o444, read: (*process).stat},
 	{name: "statm", perm: 0o444, read: (*process).statm},
 	{name: "status", perm: 0o444, read: (*process).status},
 	{name: "syscall", perm: 0o400, check: checkRead, read: (*process).syscall},
-	{name: "timens_offsets", perm: 0o644, only: onlyProcess, read: fixed("monotonic           0         0\nboottime            0         0\n"), write: deny},
+	{name: "timens_offsets", perm: 0o644, only: onlyProcess, text: "monotonic           0         0\nboottime            0         0\n", write: deny},
 	{name: "timers", perm: 0o444, only: onlyProcess, read: (*process).timers},
 	{name: "timerslack_ns", perm: 0o666, only: onlyProcess, read: (*process).timerSlack, write: (*process).setTimerSlack},
-	{name: "uid_map", perm: 0o644, read: fixed("         0          0 4294967295\n"), write: deny},
-	{name: "wchan", perm: 0o444, read: fixed("0")},
-}
-
-func fixed(s string) func(*process, *vfs.Context) ([]byte, error) {
-	return func(*process, *vfs.Context) ([]byte, error) { return []byte(s), nil }
+	{name: "uid_map", perm: 0o644, text: "         0          0 4294967295\n", write: deny},
+	{name: "wchan", perm: 0o444, text: "0"},
 }
 
 func ignoreWrite(*process, *vfs.Context, []byte) error { return nil }
@@ -166,13 +165,14 @@ func (d *process) make(e *entry) vfs.Inode {
 		return e.node(d, e, ino)
 	}
 	f := d.file(ino, e.perm)
-	if e.read != nil {
-		f.ReadFn = func(c *vfs.Context) ([]byte, error) {
-			if d.g.Reaped() {
-				return nil, linux.ESRCH
-			}
-			return e.read(d, c)
+	f.ReadFn = func(c *vfs.Context) ([]byte, error) {
+		if d.g.Reaped() {
+			return nil, linux.ESRCH
 		}
+		if e.read == nil {
+			return []byte(e.text), nil
+		}
+		return e.read(d, c)
 	}
 	if e.write != nil {
 		f.WriteFn = func(c *vfs.Context, data []byte) error {
