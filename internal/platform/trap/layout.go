@@ -5,20 +5,20 @@ package trap
 
 const (
 	regionBase = 0x6ffd00000000
-	slotSize   = 0x20000
+	slotSize   = 0x40000
 	slots      = 1024
 	regionSize = slots * slotSize
 	offOrders  = 0x1000
 	offStack   = 0x2000
 	stackSize  = 0xe000
 	offBuf     = 0x10000
-	bufSize    = 0x10000
+	bufSize    = 0x2c000
 	inSize     = 0x6000
 	offOut     = offBuf + inSize
-	outSize    = 0x6000
+	outSize    = 0x10000
 	offUC      = 0x400
 	offSelf    = 0xff8
-	offFP      = 0x1c000
+	offFP      = 0x3c000
 	fpRoom     = slotSize - offFP
 	maxOrders  = 0x1000 / orderSize
 	orderSize  = 64

@@ -18,8 +18,8 @@
 #include <unistd.h>
 
 #define REGION ((volatile unsigned char *)0x6ffd00000000UL)
-#define REGION_SIZE 0x8000000UL
-#define SLOT_SIZE 0x20000UL
+#define REGION_SIZE 0x10000000UL
+#define SLOT_SIZE 0x40000UL
 #define STUB ((unsigned char *)0x6ffe00000000UL)
 #define STUB_TEXT (STUB + 0x1000)
 #define PLACE (STUB + 0xe000)		/* free, and within the filter's place */

@@ -50,6 +50,7 @@ extern u8 text_begin[], text_end[];
 
 _Static_assert(__builtin_offsetof(struct cb, ss_sp) == 256, "do_clone knows it");
 _Static_assert(__builtin_offsetof(struct cb, ppid) == 248, "do_clone knows it");
+_Static_assert(REGION_SIZE == 0x10000000, "do_clone knows it");
 _Static_assert(__builtin_offsetof(struct cb, flags_saved) == 304, "patched_entry knows it");
 _Static_assert(__builtin_offsetof(struct cb, nr_live) == 312, "patched_any knows it");
 _Static_assert(__builtin_offsetof(struct cb, interrupt) == 12, "patched_entry knows it");
@@ -327,7 +328,7 @@ __asm__(
 	/* The parent's region is shared with us until this mmap; touch no stack. */
 	"	mov $9, %eax\n"
 	"	movabs $0x6ffd00000000, %rdi\n"
-	"	mov $0x8000000, %esi\n"
+	"	mov $0x10000000, %esi\n"
 	"	mov $3, %edx\n"
 	"	mov $0x11, %r10d\n"		/* MAP_SHARED|MAP_FIXED */
 	"	mov $1, %r8d\n"

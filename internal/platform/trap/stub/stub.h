@@ -9,14 +9,14 @@ typedef unsigned short u16;
 typedef unsigned char u8;
 
 #define REGION 0x6ffd00000000UL		/* shared with the supervisor */
-#define SLOT_SIZE 0x20000UL		/* of one thread */
+#define SLOT_SIZE 0x40000UL		/* of one thread */
 #define SLOTS 1024UL
 #define REGION_SIZE (SLOTS * SLOT_SIZE)
 #define OFF_ORDERS 0x1000UL
 #define OFF_STACK 0x2000UL		/* the alternate signal stack */
 #define STACK_SIZE 0xe000UL
 #define OFF_BUF 0x10000UL		/* data of calls */
-#define BUF_SIZE 0x10000UL
+#define BUF_SIZE 0x2c000UL
 
 /* Who has the control block. */
 #define ST_GUEST 0			/* the guest runs */
@@ -99,7 +99,7 @@ struct cb {
  * patched sites find the slot in GS. */
 #define OFF_UC 0x400UL
 #define OFF_SELF 0xff8UL
-#define OFF_FP 0x1c000UL		/* in the buffer's end */
+#define OFF_FP 0x3c000UL		/* in the buffer's end */
 #define IN_MAX 0x6000UL
 #define OFF_OUT (OFF_BUF + IN_MAX)
-#define OUT_MAX 0x6000UL
+#define OUT_MAX 0x10000UL
