@@ -18,14 +18,14 @@ type object struct {
 	parent   *object // nil for the root
 	name     string
 	dev      uint64
+	fd       host.CachedFD // O_PATH of a directory, O_RDONLY of a file
 	typ      uint32
 	readable bool
-	rootFD   int
-	fd       host.CachedFD // O_PATH of a directory, O_RDONLY of a file
 }
 
 func (o *object) fill(s *host.Stat) {
 	o.dev, o.typ = s.Dev(), s.Mode&linux.S_IFMT
+	o.fd.File = o.typ == linux.S_IFREG
 	o.readable = s.Mode&0o444 == 0o444 || s.UID == o.t.euid && s.Mode&0o400 != 0
 }
 
@@ -62,12 +62,12 @@ func (o *object) path() string {
 // acquireDir returns an O_PATH descriptor of a directory until releaseDir.
 func (o *object) acquireDir() (int, error) {
 	if o.parent == nil {
-		return o.rootFD, nil
+		return o.t.rootFD, nil
 	}
 	return o.t.fds.Acquire(&o.fd, func() (int, error) {
 		const flags = linux.O_PATH | linux.O_DIRECTORY
 		if path := o.path(); len(path) <= maxPath {
-			fd, err := host.OpenBeneath(o.t.root.rootFD, path, flags, 0)
+			fd, err := host.OpenBeneath(o.t.rootFD, path, flags, 0)
 			return fd, lost(err)
 		}
 		parent, err := o.parent.acquireDir()
