@@ -113,13 +113,13 @@ func read(t *task.Task, f *vfs.File, rs []usermem.Range, off int64, flags uint32
 		return 0, nil
 	}
 	nonblock := f.NonBlocking() || flags&rwfNowait != 0
-	c := t.Ctx()
-	b := buffers{t.Mem(), rs}
-	if l, ok := b.mem.(usermem.LastWriter); ok && len(rs) == 1 && total > 0 {
-		if buf := l.OutBuffer(int(min(total, maxChunk))); buf != nil {
-			return readLast(t, f, rs[0].Addr, buf, l, off, nonblock)
+	if len(rs) == 1 {
+		if n, ok, err := readLast(t, f, rs[0].Addr, rs[0].Len, off, nonblock); ok {
+			return n, err
 		}
 	}
+	c := t.Ctx()
+	b := buffers{t.Mem(), rs}
 	done := uint64(0)
 	for {
 		want := int(min(total-done, maxChunk))
@@ -167,8 +167,16 @@ func read(t *task.Task, f *vfs.File, rs []usermem.Range, off int64, flags uint32
 }
 
 // readLast is read of one small piece, straight into what goes out with the
-// result.
-func readLast(t *task.Task, f *vfs.File, addr uint64, buf []byte, l usermem.LastWriter, off int64, nonblock bool) (uint64, error) {
+// result. Not ok means that nothing was done, since there is no room for it.
+func readLast(t *task.Task, f *vfs.File, addr, count uint64, off int64, nonblock bool) (done uint64, ok bool, err error) {
+	l, ok := t.Mem().(usermem.LastWriter)
+	if !ok || count == 0 {
+		return 0, false, nil
+	}
+	buf := l.OutBuffer(int(min(count, maxChunk)))
+	if buf == nil {
+		return 0, false, nil
+	}
 	c := t.Ctx()
 	n, err := retry(t, f, waiter.Readable|waiter.RdHup, nonblock, func() (int, error) {
 		if off != curPos {
@@ -177,14 +185,24 @@ func readLast(t *task.Task, f *vfs.File, addr uint64, buf []byte, l usermem.Last
 		return f.Read(c, buf)
 	})
 	if err != nil || n == 0 {
-		return 0, err
+		return 0, true, err
 	}
 	if !l.CopyOutLast(addr, buf[:n]) {
 		if n, err = t.Mem().CopyOut(addr, buf[:n]); n > 0 {
 			err = nil
 		}
 	}
-	return uint64(n), err
+	return uint64(n), true, err
+}
+
+// readOne is read of one piece. Most are small and need no list of ranges.
+func readOne(t *task.Task, f *vfs.File, addr, count uint64, off int64) (uint64, error) {
+	if f.Readable() {
+		if n, ok, err := readLast(t, f, addr, min(count, usermem.MaxRW), off, f.NonBlocking()); ok {
+			return n, err
+		}
+	}
+	return read(t, f, one(addr, count), off, 0)
 }
 
 // write writes ranges at off, or at the position of f.
@@ -270,7 +288,7 @@ func sysRead(t *task.Task, fd int32, buf, count uint64) (uint64, error) {
 		return 0, err
 	}
 	defer f.DecRef()
-	return read(t, f, one(buf, count), curPos, 0)
+	return readOne(t, f, buf, count, curPos)
 }
 
 func sysWrite(t *task.Task, fd int32, buf, count uint64) (uint64, error) {
@@ -304,7 +322,7 @@ func sysPread64(t *task.Task, fd int32, buf, count uint64, off int64) (uint64, e
 		return 0, err
 	}
 	defer f.DecRef()
-	return read(t, f, one(buf, count), off, 0)
+	return readOne(t, f, buf, count, off)
 }
 
 func sysPwrite64(t *task.Task, fd int32, buf, count uint64, off int64) (uint64, error) {
