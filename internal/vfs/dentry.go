@@ -14,22 +14,30 @@ import (
 // a nil child. The ones used lately are kept, so a path that was walked once is
 // walked again without asking the file system.
 type Dentry struct {
-	ino      Inode
-	dir      DirInode // ino, if it is a directory
-	typ      uint32   // linux.S_IFMT bits
-	volatile bool     // children are asked for every time
-	origin   *File    // for whom it was made, if no path leads to it
+	ino        Inode
+	*directory       // nil unless it is one
+	origin     *File // for whom it was made, if no path leads to it
 
 	// at is where d is. A rename replaces it, under VFS.renameMu and the opMu
 	// of the directory.
 	at    atomic.Pointer[place]
 	first place // the first at
 
+	typ      uint32      // linux.S_IFMT bits
 	dead     atomic.Bool // removed from its directory
-	linkable bool        // made by O_TMPFILE without O_EXCL
 	mounted  atomic.Int32
 	opens    atomic.Int32 // descriptions of it
 	writers  atomic.Int32 // descriptions for writing; below zero: executed
+	used     atomic.Bool  // since the clock's hand came by
+	slot     int32        // place on the clock, from 1; guarded by recent.mu
+	linkable bool         // made by O_TMPFILE without O_EXCL
+}
+
+// directory is what only the dentry of a directory has. It is apart as most are
+// of files, of which a program may ask for very many.
+type directory struct {
+	dir      DirInode // the inode
+	volatile bool     // children are asked for every time
 
 	// opMu serialises changes of the directory and lookups that ask the file
 	// system (i_rwsem).
@@ -43,9 +51,6 @@ type Dentry struct {
 	// as long as somebody uses it.
 	seen    map[string]weak.Pointer[Dentry]
 	sweepAt int // size of seen at which unused dentries are dropped
-
-	used atomic.Bool // since the clock's hand came by
-	slot int32       // place on the clock, from 1; guarded by recent.mu
 }
 
 // place is a name in a directory. It never changes.
@@ -62,14 +67,20 @@ const (
 )
 
 func newDentry(parent *Dentry, name string, ino Inode) (*Dentry, error) {
-	a, err := ino.Attr()
-	if err != nil {
-		return nil, err
+	var typ uint32
+	if t, ok := ino.(Typed); ok {
+		typ = t.Type()
+	} else {
+		a, err := ino.Attr()
+		if err != nil {
+			return nil, err
+		}
+		typ = a.Type()
 	}
-	d := &Dentry{ino: ino, typ: a.Type(), first: place{parent, name}}
+	d := &Dentry{ino: ino, typ: typ, first: place{parent, name}}
 	d.at.Store(&d.first)
-	if d.typ == linux.S_IFDIR {
-		d.dir, _ = ino.(DirInode)
+	if dir, ok := ino.(DirInode); ok && typ == linux.S_IFDIR {
+		d.directory = &directory{dir: dir}
 		if v, ok := ino.(Volatile); ok {
 			d.volatile = v.VolatileChildren()
 		}
@@ -84,7 +95,9 @@ func newAnonDentry(name string, ino Inode) *Dentry {
 	if a, err := ino.Attr(); err == nil {
 		d.typ = a.Type()
 	}
-	d.dir, _ = ino.(DirInode)
+	if dir, ok := ino.(DirInode); ok {
+		d.directory = &directory{dir: dir}
+	}
 	return d
 }
 
@@ -103,10 +116,10 @@ func (d *Dentry) Name() string { return d.at.Load().name }
 // Unlinked reports whether the name was removed.
 func (d *Dentry) Unlinked() bool { return d.dead.Load() }
 
-func (d *Dentry) isDir() bool { return d.dir != nil }
+func (d *Dentry) isDir() bool { return d.directory != nil }
 
-// cached returns the child that is known. known with a nil child means that
-// there is none.
+// cached returns the child that is known of a directory. known with a nil child
+// means that there is none.
 func (d *Dentry) cached(name string) (child *Dentry, known bool) {
 	d.mu.RLock()
 	child, known = d.children[name]
@@ -245,7 +258,7 @@ func (d *Dentry) setChild(name string, child *Dentry) {
 	}
 	if child == nil {
 		if d.negatives >= maxNegatives || recent.negatives.Load() >= allNegatives {
-			d.dropNegatives()
+			d.dropNegativesLocked()
 		}
 		d.negatives++
 		recent.negatives.Add(1)
@@ -271,9 +284,7 @@ func (d *Dentry) added(name string, ino Inode) (*Dentry, error) {
 // removed notes that d has no name any more.
 func (d *Dentry) removed() {
 	d.dead.Store(true)
-	d.mu.Lock()
 	d.dropNegatives()
-	d.mu.Unlock()
 	dropRecent(d)
 }
 

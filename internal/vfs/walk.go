@@ -182,14 +182,14 @@ func (w *walker) step(follow bool) (link string, err error) {
 // child looks last up.
 func (w *walker) child() (*Dentry, error) {
 	d := w.cur.Dentry
+	if !d.isDir() {
+		return nil, linux.ENOTDIR
+	}
 	if child, known := d.cached(w.last); known {
 		return child, nil
 	}
 	if w.resolve&linux.RESOLVE_CACHED != 0 {
 		return nil, linux.EAGAIN
-	}
-	if d.dir == nil {
-		return nil, linux.ENOTDIR
 	}
 	return d.lookup(w.c, w.last)
 }
@@ -339,7 +339,7 @@ func (w *walker) end() error {
 // directory can tell.
 func (w *walker) peek() (Attr, bool) {
 	d := w.cur.Dentry
-	if w.kind != lastNorm || w.trailing || d.dir == nil || d.volatile || d.dead.Load() || len(w.last) > nameMax {
+	if w.kind != lastNorm || w.trailing || !d.isDir() || d.volatile || d.dead.Load() || len(w.last) > nameMax {
 		return Attr{}, false
 	}
 	p, ok := d.dir.(Peeker)

@@ -45,6 +45,9 @@ func (n *node) keep() {
 	n.fs.mu.Unlock()
 }
 
+// Type implements vfs.Typed.
+func (n *node) Type() uint32 { return n.typ }
+
 // FileSystem implements vfs.Inode.
 func (n *node) FileSystem() vfs.FileSystem { return n.fs }
 
