@@ -66,9 +66,12 @@ const (
 	allNegatives = 1 << 17
 )
 
-func newDentry(parent *Dentry, name string, ino Inode) (*Dentry, error) {
+// newDentry makes the dentry of a name that leads to ino. asks says that the
+// attributes will be asked for at once: what a volatile directory's lookup has
+// found of them is good for one question, which is this one otherwise.
+func newDentry(parent *Dentry, name string, ino Inode, asks bool) (*Dentry, error) {
 	var typ uint32
-	if t, ok := ino.(Typed); ok {
+	if t, ok := ino.(Typed); ok && (asks || parent != nil && !parent.volatile) {
 		typ = t.Type()
 	} else {
 		a, err := ino.Attr()
@@ -131,8 +134,8 @@ func (d *Dentry) cached(name string) (child *Dentry, known bool) {
 }
 
 // lookup finds the child name; nil if there is none. The name is no "." or
-// "..".
-func (d *Dentry) lookup(c *Context, name string) (*Dentry, error) {
+// "..". asks is as with newDentry.
+func (d *Dentry) lookup(c *Context, name string, asks bool) (*Dentry, error) {
 	if child, known := d.cached(name); known {
 		return child, nil
 	}
@@ -140,14 +143,14 @@ func (d *Dentry) lookup(c *Context, name string) (*Dentry, error) {
 		return nil, linux.ENAMETOOLONG
 	}
 	if d.volatile {
-		return d.lookupVolatile(c, name)
+		return d.lookupVolatile(c, name, asks)
 	}
 	d.opMu.Lock()
 	defer d.opMu.Unlock()
 	return d.lookupLocked(c, name)
 }
 
-func (d *Dentry) lookupVolatile(c *Context, name string) (*Dentry, error) {
+func (d *Dentry) lookupVolatile(c *Context, name string, asks bool) (*Dentry, error) {
 	ino, err := d.dir.Lookup(c, name)
 	if err == linux.ENOENT {
 		d.mu.Lock()
@@ -164,7 +167,7 @@ func (d *Dentry) lookupVolatile(c *Context, name string) (*Dentry, error) {
 	if child != nil {
 		return child, nil
 	}
-	fresh, err := newDentry(d, strings.Clone(name), ino)
+	fresh, err := newDentry(d, strings.Clone(name), ino, asks)
 	if err != nil {
 		return nil, err
 	}
@@ -214,7 +217,7 @@ func (d *Dentry) lookupLocked(c *Context, name string) (*Dentry, error) {
 		return nil, nil
 	}
 	if d.volatile {
-		return d.lookupVolatile(c, name)
+		return d.lookupVolatile(c, name, false)
 	}
 	if child := d.revive(name); child != nil {
 		return child, nil
@@ -228,7 +231,7 @@ func (d *Dentry) lookupLocked(c *Context, name string) (*Dentry, error) {
 	if err != nil {
 		return nil, err
 	}
-	child, err := newDentry(d, name, ino)
+	child, err := newDentry(d, name, ino, false)
 	if err != nil {
 		return nil, err
 	}
@@ -273,7 +276,7 @@ func (d *Dentry) setChild(name string, child *Dentry) {
 // added makes the dentry of an inode that was created in d.
 func (d *Dentry) added(name string, ino Inode) (*Dentry, error) {
 	name = strings.Clone(name)
-	child, err := newDentry(d, name, ino)
+	child, err := newDentry(d, name, ino, false)
 	if err != nil {
 		return nil, err
 	}
