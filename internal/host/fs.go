@@ -32,15 +32,8 @@ func StatAt(dirfd int, name string) (Stat, error) {
 	if name == "" {
 		flags |= unix.AT_EMPTY_PATH
 	}
-	for {
-		err := unix.Statx(dirfd, name, flags, unix.STATX_BASIC_STATS|unix.STATX_BTIME, &x)
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil {
-			return Stat{}, errno(err)
-		}
-		break
+	if err := statx(dirfd, name, flags, &x); err != nil {
+		return Stat{}, err
 	}
 	return Stat{
 		Ino: x.Ino, Mode: uint32(x.Mode), Nlink: x.Nlink, UID: x.Uid, GID: x.Gid,
@@ -68,17 +61,7 @@ func OpenBeneath(dirfd int, path string, flags int, mode uint32) (int, error) {
 	if flags&(unix.O_CREAT|unix.O_TMPFILE&^unix.O_DIRECTORY) != 0 {
 		how.Mode = uint64(mode)
 	}
-	// EAGAIN means that something was renamed meanwhile (path_init).
-	for again := 0; ; {
-		fd, err := unix.Openat2(dirfd, path, &how)
-		switch {
-		case err == unix.EINTR:
-		case err == unix.EAGAIN && again < 16:
-			again++
-		default:
-			return fd, errno(err)
-		}
-	}
+	return openat2(dirfd, path, &how)
 }
 
 // Close is close(2). An error of it tells nothing that a caller could use.
@@ -136,6 +119,7 @@ func Getdents(fd int, buf []byte, emit func(*Dirent)) (bool, error) {
 	if err != nil {
 		return false, errno(err)
 	}
+	var d Dirent // one for all calls of emit, which may keep none
 	for b := buf[:n]; len(b) >= 19; {
 		l := int(get16(b[16:]))
 		if l < 20 || l > len(b) {
@@ -148,7 +132,8 @@ func Getdents(fd int, buf []byte, emit func(*Dirent)) (bool, error) {
 				break
 			}
 		}
-		emit(&Dirent{Ino: get64(b), Off: int64(get64(b[8:])), Type: b[18], Name: name})
+		d = Dirent{Ino: get64(b), Off: int64(get64(b[8:])), Type: b[18], Name: name}
+		emit(&d)
 		b = b[l:]
 	}
 	return n > 0, nil

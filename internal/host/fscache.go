@@ -11,35 +11,52 @@ import (
 // entries makes a process with threads wait for RCU.
 //
 // Lock order: FDCache.mu is a leaf; no call to the host but close is made with
-// it held.
+// it held, and that seldom.
 type FDCache struct {
-	mu   sync.Mutex
-	max  int
-	idle int
-	head CachedFD // of a ring of idle entries, most recent first
+	mu    sync.Mutex
+	rings [2]idleFDs // directories and others, files
+}
+
+// idleFDs is descriptors that nobody uses.
+type idleFDs struct {
+	max, n int
+	head   CachedFD // of a ring, most recent first
 }
 
 // CachedFD is one descriptor's place in a cache. The zero value is closed.
 type CachedFD struct {
+	// File has it kept among files: a directory is needed for each of its
+	// names, a file that was closed seldom again, so files must not take the
+	// room of directories. It is set before the first Acquire.
+	File       bool
 	open       bool
 	dead       bool
-	fd         int
-	pins       int
+	fd, pins   int32
 	next, prev *CachedFD
 }
 
-// NewFDCache returns a cache that keeps at most max descriptors that nobody
+// NewFDCache returns a cache that keeps at most so many descriptors that nobody
 // uses.
-func NewFDCache(max int) *FDCache {
-	c := &FDCache{max: max}
-	c.head.next, c.head.prev = &c.head, &c.head
+func NewFDCache(dirs, files int) *FDCache {
+	c := &FDCache{}
+	for i, max := range [...]int{dirs, files} {
+		h := &c.rings[i].head
+		c.rings[i].max, h.next, h.prev = max, h, h
+	}
 	return c
+}
+
+func (c *FDCache) ring(e *CachedFD) *idleFDs {
+	if e.File {
+		return &c.rings[1]
+	}
+	return &c.rings[0]
 }
 
 func (c *FDCache) unlink(e *CachedFD) {
 	e.prev.next, e.next.prev = e.next, e.prev
 	e.next, e.prev = nil, nil
-	c.idle--
+	c.ring(e).n--
 }
 
 // Acquire returns e's descriptor, by open if it has none, and keeps it open
@@ -52,7 +69,7 @@ func (c *FDCache) Acquire(e *CachedFD, open func() (int, error)) (int, error) {
 		}
 		e.pins++
 		c.mu.Unlock()
-		return e.fd, nil
+		return int(e.fd), nil
 	}
 	c.mu.Unlock()
 	fd, err := open()
@@ -70,37 +87,49 @@ func (c *FDCache) Acquire(e *CachedFD, open func() (int, error)) (int, error) {
 			c.unlink(e)
 		}
 	} else {
-		e.open, e.fd = true, fd
+		e.open, e.fd = true, int32(fd)
 	}
 	e.pins++
-	return e.fd, nil
+	return int(e.fd), nil
 }
 
 // Release undoes one Acquire.
 func (c *FDCache) Release(e *CachedFD) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if e.pins--; e.pins > 0 {
-		return
-	}
-	if e.dead {
-		Close(e.fd)
-		e.open, e.dead = false, false
-		return
-	}
-	h := &c.head
-	e.next, e.prev = h.next, h
-	h.next.prev, h.next = e, e
-	for c.idle++; c.idle > c.max; {
-		c.evict()
+	fd := c.release(e)
+	c.mu.Unlock()
+	if fd >= 0 {
+		Close(fd)
 	}
 }
 
-func (c *FDCache) evict() {
-	e := c.head.prev
+// release is Release with c.mu held. It returns a descriptor to be closed, or
+// -1.
+func (c *FDCache) release(e *CachedFD) int {
+	if e.pins--; e.pins > 0 {
+		return -1
+	}
+	if e.dead {
+		e.open, e.dead = false, false
+		return int(e.fd)
+	}
+	r := c.ring(e)
+	h := &r.head
+	e.next, e.prev = h.next, h
+	h.next.prev, h.next = e, e
+	if r.n++; r.n > r.max {
+		return c.evict(r)
+	}
+	return -1
+}
+
+// evict takes the least recent entry off the ring; its descriptor is to be
+// closed.
+func (c *FDCache) evict(r *idleFDs) int {
+	e := r.head.prev
 	c.unlink(e)
-	Close(e.fd)
 	e.open = false
+	return int(e.fd)
 }
 
 // Drop closes e's descriptor as soon as nobody uses it.
@@ -113,7 +142,7 @@ func (c *FDCache) Drop(e *CachedFD) {
 		e.dead = true
 	default:
 		c.unlink(e)
-		Close(e.fd)
+		Close(int(e.fd))
 		e.open = false
 	}
 }
@@ -122,9 +151,11 @@ func (c *FDCache) Drop(e *CachedFD) {
 func (c *FDCache) Shrink() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	some := c.idle > 0
-	for c.idle > 0 {
-		c.evict()
+	some := false
+	for i := range c.rings {
+		for r := &c.rings[i]; r.n > 0; some = true {
+			Close(c.evict(r))
+		}
 	}
 	return some
 }

@@ -120,12 +120,12 @@ func read(t *task.Task, f *vfs.File, rs []usermem.Range, off int64, flags uint32
 		return 0, nil
 	}
 	nonblock := f.NonBlocking() || flags&rwfNowait != 0
-	c := t.Ctx()
-	if l, ok := t.Mem().(usermem.LastWriter); ok && len(rs) == 1 && total > 0 {
-		if buf := l.OutBuffer(int(min(total, maxChunk))); buf != nil {
-			return readLast(t, f, rs[0].Addr, buf, l, off, nonblock)
+	if len(rs) == 1 {
+		if n, ok, err := readLast(t, f, rs[0].Addr, rs[0].Len, off, nonblock); ok {
+			return n, err
 		}
 	}
+	c := t.Ctx()
 	b := newBuffers(t.Mem(), rs)
 	done := uint64(0)
 	for {
@@ -174,8 +174,16 @@ func read(t *task.Task, f *vfs.File, rs []usermem.Range, off int64, flags uint32
 }
 
 // readLast is read of one small piece, straight into what goes out with the
-// result.
-func readLast(t *task.Task, f *vfs.File, addr uint64, buf []byte, l usermem.LastWriter, off int64, nonblock bool) (uint64, error) {
+// result. Not ok means that nothing was done, since there is no room for it.
+func readLast(t *task.Task, f *vfs.File, addr, count uint64, off int64, nonblock bool) (done uint64, ok bool, err error) {
+	l, ok := t.Mem().(usermem.LastWriter)
+	if !ok || count == 0 {
+		return 0, false, nil
+	}
+	buf := l.OutBuffer(int(min(count, maxChunk)))
+	if buf == nil {
+		return 0, false, nil
+	}
 	c := t.Ctx()
 	n, err := retry(t, f, waiter.Readable|waiter.RdHup, nonblock, func() (int, error) {
 		if off != curPos {
@@ -184,14 +192,14 @@ func readLast(t *task.Task, f *vfs.File, addr uint64, buf []byte, l usermem.Last
 		return f.Read(c, buf)
 	})
 	if err != nil || n == 0 {
-		return 0, err
+		return 0, true, err
 	}
 	if !l.CopyOutLast(addr, buf[:n]) {
 		if n, err = t.Mem().CopyOut(addr, buf[:n]); n > 0 {
 			err = nil
 		}
 	}
-	return uint64(n), err
+	return uint64(n), true, err
 }
 
 // write writes ranges at off, or at the position of f.

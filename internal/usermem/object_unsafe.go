@@ -1,6 +1,9 @@
 package usermem
 
-import "unsafe"
+import (
+	"slices"
+	"unsafe"
+)
 
 // CopyInObject reads a value of type T, which must have the guest's layout and
 // hold no Go pointer.
@@ -18,9 +21,19 @@ func CopyOutObject[T any](m Memory, addr uint64, v *T) error {
 	return err
 }
 
-// CopyOutObjectLast is CopyOutObject by CopyOutLast.
+// CopyOutObjectLast is CopyOutObject by CopyOutLast. v may be on the stack and
+// stays there.
 func CopyOutObjectLast[T any](m Memory, addr uint64, v *T) error {
-	return CopyOutLast(m, addr, AsBytes(v))
+	b := AsBytes(v)
+	if l, ok := m.(LastWriter); ok {
+		if out := l.OutBuffer(len(b)); out != nil {
+			copy(out, b)
+			if l.CopyOutLast(addr, out) {
+				return nil
+			}
+		}
+	}
+	return CopyOutLast(m, addr, slices.Clone(b))
 }
 
 // CopyInSlice fills vs from an array of T at addr.

@@ -14,7 +14,7 @@ func (v *VFS) StatAt(c *Context, at Path, path string, atFlags uint32) (Attr, Pa
 	p := at
 	if path != "" || atFlags&linux.AT_EMPTY_PATH == 0 || at.IsZero() {
 		var w walker
-		if err := w.start(v, c, at, path, lookFlags(atFlags), 0); err != nil {
+		if err := w.start(v, c, at, path, lookFlags(atFlags)|lookAttr, 0); err != nil {
 			return Attr{}, Path{}, err
 		}
 		if err := w.parent(path); err != nil {

@@ -14,22 +14,30 @@ import (
 // a nil child. The ones used lately are kept, so a path that was walked once is
 // walked again without asking the file system.
 type Dentry struct {
-	ino      Inode
-	dir      DirInode // ino, if it is a directory
-	typ      uint32   // linux.S_IFMT bits
-	volatile bool     // children are asked for every time
-	origin   *File    // for whom it was made, if no path leads to it
+	ino        Inode
+	*directory       // nil unless it is one
+	origin     *File // for whom it was made, if no path leads to it
 
 	// at is where d is. A rename replaces it, under VFS.renameMu and the opMu
 	// of the directory.
 	at    atomic.Pointer[place]
 	first place // the first at
 
+	typ      uint32      // linux.S_IFMT bits
 	dead     atomic.Bool // removed from its directory
-	linkable bool        // made by O_TMPFILE without O_EXCL
 	mounted  atomic.Int32
 	opens    atomic.Int32 // descriptions of it
 	writers  atomic.Int32 // descriptions for writing; below zero: executed
+	used     atomic.Bool  // since the clock's hand came by
+	slot     int32        // place on the clock, from 1; guarded by recent.mu
+	linkable bool         // made by O_TMPFILE without O_EXCL
+}
+
+// directory is what only the dentry of a directory has. It is apart as most are
+// of files, of which a program may ask for very many.
+type directory struct {
+	dir      DirInode // the inode
+	volatile bool     // children are asked for every time
 
 	// opMu serialises changes of the directory and lookups that ask the file
 	// system (i_rwsem).
@@ -43,9 +51,6 @@ type Dentry struct {
 	// as long as somebody uses it.
 	seen    map[string]weak.Pointer[Dentry]
 	sweepAt int // size of seen at which unused dentries are dropped
-
-	used atomic.Bool // since the clock's hand came by
-	slot int32       // place on the clock, from 1; guarded by recent.mu
 }
 
 // place is a name in a directory. It never changes.
@@ -61,15 +66,24 @@ const (
 	allNegatives = 1 << 17
 )
 
-func newDentry(parent *Dentry, name string, ino Inode) (*Dentry, error) {
-	a, err := ino.Attr()
-	if err != nil {
-		return nil, err
+// newDentry makes the dentry of a name that leads to ino. asks says that the
+// attributes will be asked for at once: what a volatile directory's lookup has
+// found of them is good for one question, which is this one otherwise.
+func newDentry(parent *Dentry, name string, ino Inode, asks bool) (*Dentry, error) {
+	var typ uint32
+	if t, ok := ino.(Typed); ok && (asks || parent != nil && !parent.volatile) {
+		typ = t.Type()
+	} else {
+		a, err := ino.Attr()
+		if err != nil {
+			return nil, err
+		}
+		typ = a.Type()
 	}
-	d := &Dentry{ino: ino, typ: a.Type(), first: place{parent, name}}
+	d := &Dentry{ino: ino, typ: typ, first: place{parent, name}}
 	d.at.Store(&d.first)
-	if d.typ == linux.S_IFDIR {
-		d.dir, _ = ino.(DirInode)
+	if dir, ok := ino.(DirInode); ok && typ == linux.S_IFDIR {
+		d.directory = &directory{dir: dir}
 		if v, ok := ino.(Volatile); ok {
 			d.volatile = v.VolatileChildren()
 		}
@@ -84,7 +98,9 @@ func newAnonDentry(name string, ino Inode) *Dentry {
 	if a, err := ino.Attr(); err == nil {
 		d.typ = a.Type()
 	}
-	d.dir, _ = ino.(DirInode)
+	if dir, ok := ino.(DirInode); ok {
+		d.directory = &directory{dir: dir}
+	}
 	return d
 }
 
@@ -103,10 +119,10 @@ func (d *Dentry) Name() string { return d.at.Load().name }
 // Unlinked reports whether the name was removed.
 func (d *Dentry) Unlinked() bool { return d.dead.Load() }
 
-func (d *Dentry) isDir() bool { return d.dir != nil }
+func (d *Dentry) isDir() bool { return d.directory != nil }
 
-// cached returns the child that is known. known with a nil child means that
-// there is none.
+// cached returns the child that is known of a directory. known with a nil child
+// means that there is none.
 func (d *Dentry) cached(name string) (child *Dentry, known bool) {
 	d.mu.RLock()
 	child, known = d.children[name]
@@ -118,8 +134,8 @@ func (d *Dentry) cached(name string) (child *Dentry, known bool) {
 }
 
 // lookup finds the child name; nil if there is none. The name is no "." or
-// "..".
-func (d *Dentry) lookup(c *Context, name string) (*Dentry, error) {
+// "..". asks is as with newDentry.
+func (d *Dentry) lookup(c *Context, name string, asks bool) (*Dentry, error) {
 	if child, known := d.cached(name); known {
 		return child, nil
 	}
@@ -127,14 +143,14 @@ func (d *Dentry) lookup(c *Context, name string) (*Dentry, error) {
 		return nil, linux.ENAMETOOLONG
 	}
 	if d.volatile {
-		return d.lookupVolatile(c, name)
+		return d.lookupVolatile(c, name, asks)
 	}
 	d.opMu.Lock()
 	defer d.opMu.Unlock()
 	return d.lookupLocked(c, name)
 }
 
-func (d *Dentry) lookupVolatile(c *Context, name string) (*Dentry, error) {
+func (d *Dentry) lookupVolatile(c *Context, name string, asks bool) (*Dentry, error) {
 	ino, err := d.dir.Lookup(c, name)
 	if err == linux.ENOENT {
 		d.mu.Lock()
@@ -151,7 +167,7 @@ func (d *Dentry) lookupVolatile(c *Context, name string) (*Dentry, error) {
 	if child != nil {
 		return child, nil
 	}
-	fresh, err := newDentry(d, strings.Clone(name), ino)
+	fresh, err := newDentry(d, strings.Clone(name), ino, asks)
 	if err != nil {
 		return nil, err
 	}
@@ -201,7 +217,7 @@ func (d *Dentry) lookupLocked(c *Context, name string) (*Dentry, error) {
 		return nil, nil
 	}
 	if d.volatile {
-		return d.lookupVolatile(c, name)
+		return d.lookupVolatile(c, name, false)
 	}
 	if child := d.revive(name); child != nil {
 		return child, nil
@@ -215,7 +231,7 @@ func (d *Dentry) lookupLocked(c *Context, name string) (*Dentry, error) {
 	if err != nil {
 		return nil, err
 	}
-	child, err := newDentry(d, name, ino)
+	child, err := newDentry(d, name, ino, false)
 	if err != nil {
 		return nil, err
 	}
@@ -245,7 +261,7 @@ func (d *Dentry) setChild(name string, child *Dentry) {
 	}
 	if child == nil {
 		if d.negatives >= maxNegatives || recent.negatives.Load() >= allNegatives {
-			d.dropNegatives()
+			d.dropNegativesLocked()
 		}
 		d.negatives++
 		recent.negatives.Add(1)
@@ -260,7 +276,7 @@ func (d *Dentry) setChild(name string, child *Dentry) {
 // added makes the dentry of an inode that was created in d.
 func (d *Dentry) added(name string, ino Inode) (*Dentry, error) {
 	name = strings.Clone(name)
-	child, err := newDentry(d, name, ino)
+	child, err := newDentry(d, name, ino, false)
 	if err != nil {
 		return nil, err
 	}
@@ -271,9 +287,7 @@ func (d *Dentry) added(name string, ino Inode) (*Dentry, error) {
 // removed notes that d has no name any more.
 func (d *Dentry) removed() {
 	d.dead.Store(true)
-	d.mu.Lock()
 	d.dropNegatives()
-	d.mu.Unlock()
 	dropRecent(d)
 }
 

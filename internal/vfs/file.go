@@ -21,22 +21,20 @@ type File struct {
 	refs  atomic.Int64
 	flags atomic.Uint32 // open(2) flags without creation ones
 
-	posMu sync.Mutex // held over reads and writes that use pos, as f_pos_lock
-	pos   int64
-
-	// Owner for F_SETOWN, F_SETSIG; guarded by ownMu.
-	ownMu    sync.Mutex
-	owner    int32
-	ownerSig int32
-
 	// Locks that this description may hold (flock, OFD), so that closing
 	// knows to drop them.
 	mayLock atomic.Bool
+
+	posMu sync.Mutex // held over reads and writes that use pos, as f_pos_lock
+	pos   int64
+
 	// OnRelease, when set before the file is shared, runs after Ops.Release.
 	OnRelease func()
 
-	hookMu sync.Mutex
-	hooks  map[*ReleaseHook]struct{}
+	mu       sync.Mutex // guards what follows, but hold
+	hooks    map[*ReleaseHook]struct{}
+	owner    int32 // F_SETOWN
+	ownerSig int16 // F_SETSIG
 
 	hold int8 // what it counts for in Path.Dentry.writers
 }
@@ -47,8 +45,8 @@ type ReleaseHook struct{ Fn func() }
 
 // AddReleaseHook registers h. The caller holds a reference.
 func (f *File) AddReleaseHook(h *ReleaseHook) {
-	f.hookMu.Lock()
-	defer f.hookMu.Unlock()
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if f.hooks == nil {
 		f.hooks = make(map[*ReleaseHook]struct{}, 1)
 	}
@@ -57,16 +55,16 @@ func (f *File) AddReleaseHook(h *ReleaseHook) {
 
 // RemoveReleaseHook undoes AddReleaseHook. The hook may be running already.
 func (f *File) RemoveReleaseHook(h *ReleaseHook) {
-	f.hookMu.Lock()
+	f.mu.Lock()
 	delete(f.hooks, h)
-	f.hookMu.Unlock()
+	f.mu.Unlock()
 }
 
 func (f *File) runHooks() {
-	f.hookMu.Lock()
+	f.mu.Lock()
 	hooks := f.hooks
 	f.hooks = nil
-	f.hookMu.Unlock()
+	f.mu.Unlock()
 	for h := range hooks {
 		h.Fn()
 	}

@@ -133,6 +133,10 @@ type DirInode interface {
 	Rename(c *Context, oldName string, child Inode, newDir DirInode, newName string, replaced Inode, flags uint32) error
 }
 
+// Typed is an inode that knows its type (linux.S_IFMT bits) and need not be
+// asked for its attributes to tell.
+type Typed interface{ Type() uint32 }
+
 // Peeker is a directory that can tell of a regular file without making an inode
 // for it, once for each name: that of a walk of a whole tree nobody asks again.
 // Not ok means that the name is to be looked up.

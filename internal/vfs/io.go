@@ -343,30 +343,30 @@ func (f *File) SetStatusFlags(c *Context, flags uint32) error {
 // SetOwner stores who is to get signals of the file: a process, or a process
 // group if negative.
 func (f *File) SetOwner(id int32) {
-	f.ownMu.Lock()
+	f.mu.Lock()
 	f.owner = id
-	f.ownMu.Unlock()
+	f.mu.Unlock()
 }
 
 // Owner returns what SetOwner stored.
 func (f *File) Owner() int32 {
-	f.ownMu.Lock()
-	defer f.ownMu.Unlock()
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	return f.owner
 }
 
 // SetOwnerSignal stores the signal of fcntl(F_SETSIG).
 func (f *File) SetOwnerSignal(sig int32) {
-	f.ownMu.Lock()
-	f.ownerSig = sig
-	f.ownMu.Unlock()
+	f.mu.Lock()
+	f.ownerSig = int16(sig)
+	f.mu.Unlock()
 }
 
 // OwnerSignal returns it; 0 is SIGIO.
 func (f *File) OwnerSignal() int32 {
-	f.ownMu.Lock()
-	defer f.ownMu.Unlock()
-	return f.ownerSig
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return int32(f.ownerSig)
 }
 
 // Stream reports whether f has no position.

@@ -85,7 +85,7 @@ func (v *VFS) super(fs FileSystem) (*Dentry, error) {
 	if d := v.supers[fs]; d != nil {
 		return d, nil
 	}
-	d, err := newDentry(nil, "/", fs.Root())
+	d, err := newDentry(nil, "/", fs.Root(), false)
 	if err != nil {
 		return nil, err
 	}

@@ -96,6 +96,7 @@ func (v *VFS) openAt(c *Context, at Path, path string, flags, mode uint32, resol
 		}
 		return newPathFile(w.cur, flags), nil
 	case flags&linux.O_CREAT == 0:
+		w.flags |= lookAttr // by mayOpen
 		if err := w.finish(path); err != nil {
 			return nil, err
 		}
@@ -355,7 +356,7 @@ func (v *VFS) OpenPath(c *Context, p Path, flags uint32) (*File, error) {
 // description lives (do_open_execat).
 func (v *VFS) OpenExec(c *Context, at Path, path string, atFlags uint32) (*File, error) {
 	return retryStale(func() (*File, error) {
-		p, err := v.lookup(c, at, path, lookFlags(atFlags), 0)
+		p, err := v.lookup(c, at, path, lookFlags(atFlags)|lookAttr, 0)
 		if err != nil {
 			return nil, err
 		}

@@ -75,9 +75,7 @@ func dropRecent(d *Dentry) {
 // evict has the directory of d refer to it weakly, and d forget which names
 // are not there.
 func (d *Dentry) evict() {
-	d.mu.Lock()
 	d.dropNegatives()
-	d.mu.Unlock()
 	at := d.at.Load()
 	p := at.parent
 	if p == nil {
@@ -111,8 +109,18 @@ func (d *Dentry) revive(name string) *Dentry {
 	return child
 }
 
-// dropNegatives forgets the names that are not there; d.mu is held.
+// dropNegatives forgets the names that are not there, if d is a directory.
 func (d *Dentry) dropNegatives() {
+	if !d.isDir() {
+		return
+	}
+	d.mu.Lock()
+	d.dropNegativesLocked()
+	d.mu.Unlock()
+}
+
+// dropNegativesLocked is dropNegatives of a directory with d.mu held.
+func (d *Dentry) dropNegativesLocked() {
 	if d.negatives == 0 {
 		return
 	}

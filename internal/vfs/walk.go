@@ -9,6 +9,7 @@ const (
 	lookFollow = 1 << iota // follow a symbolic link in the last component
 	lookDirectory
 	lookEmpty // an empty path is the start point
+	lookAttr  // the attributes of what is found are asked for next
 )
 
 // maxLinks is MAXSYMLINKS.
@@ -41,6 +42,7 @@ type walker struct {
 	last     string
 	kind     lastKind
 	trailing bool // slashes follow last
+	asks     bool // last is the end of a walk with lookAttr
 
 	rest  [maxLinks]string // what follows each link that is being walked
 	depth int
@@ -182,16 +184,16 @@ func (w *walker) step(follow bool) (link string, err error) {
 // child looks last up.
 func (w *walker) child() (*Dentry, error) {
 	d := w.cur.Dentry
+	if !d.isDir() {
+		return nil, linux.ENOTDIR
+	}
 	if child, known := d.cached(w.last); known {
 		return child, nil
 	}
 	if w.resolve&linux.RESOLVE_CACHED != 0 {
 		return nil, linux.EAGAIN
 	}
-	if d.dir == nil {
-		return nil, linux.ENOTDIR
-	}
-	return d.lookup(w.c, w.last)
+	return d.lookup(w.c, w.last, w.asks)
 }
 
 // into is step_into.
@@ -322,7 +324,9 @@ func (w *walker) end() error {
 		if w.kind == lastNorm && w.trailing {
 			w.flags |= lookFollow | lookDirectory
 		}
+		w.asks = w.flags&lookAttr != 0
 		link, err := w.step(w.flags&lookFollow != 0)
+		w.asks = false
 		if err != nil {
 			return err
 		}
@@ -339,7 +343,7 @@ func (w *walker) end() error {
 // directory can tell.
 func (w *walker) peek() (Attr, bool) {
 	d := w.cur.Dentry
-	if w.kind != lastNorm || w.trailing || d.dir == nil || d.volatile || d.dead.Load() || len(w.last) > nameMax {
+	if w.kind != lastNorm || w.trailing || !d.isDir() || d.volatile || d.dead.Load() || len(w.last) > nameMax {
 		return Attr{}, false
 	}
 	p, ok := d.dir.(Peeker)

@@ -23,6 +23,7 @@ func (r *Regular) Open(_ *vfs.Context, _ *vfs.Dentry, flags uint32) (vfs.FileOps
 	f := &file{fd: fd, n: &r.node}
 	r.mu.Lock()
 	f.setID.Store(r.seen.Mode&(linux.S_ISUID|linux.S_ISGID) != 0)
+	r.seenAt = 0 // what is done to the file from now on must be seen
 	r.mu.Unlock()
 	return f, nil
 }
@@ -45,6 +46,9 @@ func (f *file) Read(_ *vfs.Context, _ *vfs.File, dst []byte, off int64) (int, er
 
 // Write implements vfs.FileOps.
 func (f *file) Write(c *vfs.Context, _ *vfs.File, src []byte, off int64) (int, error) {
+	if f.n != nil {
+		defer f.n.stale()
+	}
 	src, err := writeLimit(c, f.fd, src, off)
 	if err != nil || len(src) == 0 {
 		return 0, err
@@ -160,6 +164,9 @@ func (f *file) Sync(_ *vfs.Context, _ *vfs.File, dataOnly bool) error {
 
 // Allocate implements vfs.Allocator.
 func (f *file) Allocate(c *vfs.Context, _ *vfs.File, mode uint32, off, length int64) error {
+	if f.n != nil {
+		defer f.n.stale()
+	}
 	if off < 0 || length <= 0 {
 		return linux.EINVAL
 	}

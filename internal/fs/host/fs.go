@@ -77,7 +77,7 @@ func New(dirFD int, name string, o Options) (*FS, error) {
 		return nil, linux.ENOTDIR
 	}
 	fs := &FS{
-		opts: o, rootFD: dirFD, rootName: name, fds: sys.NewFDCache(idleFDs), inos: sys.NewInoMap(s.Dev()),
+		opts: o, rootFD: dirFD, rootName: name, fds: sys.NewFDCache(idleFDs, 0), inos: sys.NewInoMap(s.Dev()),
 		euid: sys.Geteuid(), nodes: make(map[key]weak.Pointer[node]),
 	}
 	fs.root = fs.node(&s, nil, name)

@@ -40,6 +40,9 @@ type inode interface {
 
 func (n *node) base() *node { return n }
 
+// Type implements vfs.Typed.
+func (n *node) Type() uint32 { return n.key.typ }
+
 // FileSystem implements vfs.Inode.
 func (n *node) FileSystem() vfs.FileSystem { return n.fs }
 

@@ -21,10 +21,16 @@ const inlineMax = pageSize
 // content is the data of a regular file. Its inode's lock guards it: shared
 // for readAt, exclusive for the rest.
 type content struct {
-	fs    *FS
-	form  uint8
+	fs   *FS
+	size int64
+	form uint8
+	*owned
+}
+
+// owned is what the lower layer's data does without: with formLower there is
+// none, since most files are only looked at.
+type owned struct {
 	fd    int // of the memfd, or of the arena
-	size  int64
 	slot  int64
 	buf   []byte
 	pages pageSet // charged; empty with formLower
@@ -38,7 +44,9 @@ type content struct {
 	view  []byte
 }
 
-func (c *content) init(fs *FS) { c.fs, c.fd = fs, -1 }
+func newContent(fs *FS, size int64) content {
+	return content{fs: fs, size: size, owned: &owned{fd: -1}}
+}
 
 func punch(fd int, off, n int64) error {
 	return host.Fallocate(fd, linux.FALLOC_FL_PUNCH_HOLE|linux.FALLOC_FL_KEEP_SIZE, off, n)
@@ -362,9 +370,10 @@ func (c *content) free() {
 			host.Close(c.ro)
 		}
 	}
-	c.fs.quota.forcePages(-c.pages.n - c.extra)
-	fs, size := c.fs, c.size
-	*c = content{fs: fs, fd: -1, size: size}
+	if c.form != formLower {
+		c.fs.quota.forcePages(-c.pages.n - c.extra)
+	}
+	*c = newContent(c.fs, c.size)
 }
 
 // readOnly returns a descriptor of the memfd that cannot write.

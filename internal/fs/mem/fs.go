@@ -173,8 +173,7 @@ func (fs *FS) adopt(l Lower, a *LowerAttr, dir *Dir) inode {
 		n, self = &d.node, d
 	case linux.S_IFREG:
 		r := &Regular{}
-		r.c.init(fs)
-		r.c.form, r.c.size = formLower, a.Size
+		r.c = content{fs: fs, form: formLower, size: a.Size}
 		n, self = &r.node, r
 	case linux.S_IFLNK:
 		s := &Symlink{}
@@ -211,7 +210,7 @@ func (fs *FS) make(a *vfs.NewInode) (vfs.Inode, error) {
 		return d, nil
 	case linux.S_IFREG, 0:
 		r := &Regular{}
-		r.c.init(fs)
+		r.c = newContent(fs, 0)
 		b := *a
 		b.Mode |= linux.S_IFREG
 		fs.init(&r.node, r, &b)

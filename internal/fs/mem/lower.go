@@ -11,7 +11,8 @@ type Lower interface {
 	// cheap.
 	Stat(name string) (LowerAttr, error)
 	// List returns a directory's entries sorted by name, without "." and "..";
-	// linux.E2BIG if there are more than limit, unless that is negative.
+	// linux.E2BIG if there are more than limit, unless that is negative. One
+	// directory is listed by one caller at a time.
 	List(limit int) ([]LowerEntry, error)
 	// Readable reports whether the object can surely be opened.
 	Readable() bool

@@ -16,14 +16,14 @@ type node struct {
 	home  *Dir   // where lower was found
 	typ   uint32 // linux.S_IFMT bits; fixed
 
+	xattrsKnown bool  // from here on, mu guards
+	freed       bool  // no name and no description is left
+	kept        bool  // in FS.changed
+	opens       int32 // open file descriptions
+	links       int32 // made by linked, and charged
 	mu          sync.RWMutex
 	attr        vfs.Attr // Size and Blocks of regular files are elsewhere
 	xattrs      map[string][]byte
-	xattrsKnown bool
-	opens       int  // open file descriptions
-	links       int  // made by linked, and charged
-	freed       bool // no name and no description is left
-	kept        bool // in FS.changed
 }
 
 // inode is implemented by every inode of this package.
@@ -44,6 +44,9 @@ func (n *node) keep() {
 	n.fs.changed[n] = struct{}{}
 	n.fs.mu.Unlock()
 }
+
+// Type implements vfs.Typed.
+func (n *node) Type() uint32 { return n.typ }
 
 // FileSystem implements vfs.Inode.
 func (n *node) FileSystem() vfs.FileSystem { return n.fs }

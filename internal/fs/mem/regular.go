@@ -18,17 +18,19 @@ type Regular struct {
 	seals uint32 // of a memfd; guarded by node.mu
 
 	// The lower file's descriptor is kept while the file is open.
-	pinMu  sync.Mutex
 	pinned bool
-	pinFD  int
+	pinFD  int32
+	pinMu  sync.Mutex
 }
 
 // Attr implements vfs.Inode.
 func (r *Regular) Attr() (vfs.Attr, error) {
 	r.mu.RLock()
-	a, size, shared := r.attr, r.c.size, r.c.shared
-	if r.c.form != formLower && !shared {
-		a.Blocks = r.c.blocks()
+	a, size, shared := r.attr, r.c.size, false
+	if r.c.form != formLower {
+		if shared = r.c.shared; !shared {
+			a.Blocks = r.c.blocks()
+		}
 	}
 	r.mu.RUnlock()
 	if shared {
@@ -115,13 +117,13 @@ func (r *Regular) pin() (int, error) {
 	r.pinMu.Lock()
 	defer r.pinMu.Unlock()
 	if r.pinned {
-		return r.pinFD, nil
+		return int(r.pinFD), nil
 	}
 	fd, err := r.lower.Acquire()
 	if err != nil {
 		return -1, hostErr(err)
 	}
-	r.pinned, r.pinFD = true, fd
+	r.pinned, r.pinFD = true, int32(fd)
 	return fd, nil
 }
 
@@ -142,7 +144,7 @@ func (r *Regular) copyUp(keep int64) error {
 	}
 	r.keep()
 	keep = min(keep, r.c.size)
-	n := content{fs: r.fs, fd: -1, size: keep}
+	n := newContent(r.fs, keep)
 	if keep > 0 {
 		fd, err := r.pin()
 		if err != nil {

@@ -53,7 +53,7 @@ func (c *content) mapView(end int64) bool {
 }
 
 func (c *content) dropView() {
-	if c.view != nil {
+	if c.form == formMemfd && c.view != nil {
 		host.Unmap(c.view)
 		c.view = nil
 		views.Add(-1)

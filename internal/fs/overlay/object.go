@@ -18,14 +18,14 @@ type object struct {
 	parent   *object // nil for the root
 	name     string
 	dev      uint64
+	fd       host.CachedFD // O_RDONLY, or O_PATH of a directory
 	typ      uint32
 	readable bool
-	rootFD   int
-	fd       host.CachedFD // O_PATH of a directory, O_RDONLY of a file
 }
 
 func (o *object) fill(s *host.Stat) {
 	o.dev, o.typ = s.Dev(), s.Mode&linux.S_IFMT
+	o.fd.File = o.typ == linux.S_IFREG
 	o.readable = s.Mode&0o444 == 0o444 || s.UID == o.t.euid && s.Mode&0o400 != 0
 }
 
@@ -59,15 +59,20 @@ func (o *object) path() string {
 	return string(b[:max(len(b)-1, 0)])
 }
 
-// acquireDir returns an O_PATH descriptor of a directory until releaseDir.
-func (o *object) acquireDir() (int, error) {
+// acquireDir returns a descriptor of a directory until releaseDir. It is for
+// calls that name something in it, and may be an O_PATH one.
+func (o *object) acquireDir() (int, error) { return o.acquireDirAs(linux.O_PATH) }
+
+// acquireDirAs is acquireDir with the flags of a descriptor that is to be opened
+// if there is none yet.
+func (o *object) acquireDirAs(flags int) (int, error) {
 	if o.parent == nil {
-		return o.rootFD, nil
+		return o.t.rootFD, nil
 	}
 	return o.t.fds.Acquire(&o.fd, func() (int, error) {
-		const flags = linux.O_PATH | linux.O_DIRECTORY
+		flags := flags | linux.O_DIRECTORY
 		if path := o.path(); len(path) <= maxPath {
-			fd, err := host.OpenBeneath(o.t.root.rootFD, path, flags, 0)
+			fd, err := host.OpenBeneath(o.t.rootFD, path, flags, 0)
 			return fd, lost(err)
 		}
 		parent, err := o.parent.acquireDir()
@@ -167,16 +172,21 @@ var listings = sync.Pool{New: func() any { return new(listing) }}
 
 // List implements mem.Lower.
 func (o *object) List(limit int) ([]mem.LowerEntry, error) {
-	dir, err := o.acquireDir()
+	// One that can be read serves lookups, too, but not the other way round.
+	fd, err := o.acquireDirAs(linux.O_RDONLY)
 	if err != nil {
 		return nil, err
 	}
 	defer o.releaseDir()
-	fd, err := host.OpenBeneath(dir, ".", linux.O_RDONLY|linux.O_DIRECTORY, 0)
-	if err != nil {
-		return nil, lost(err)
+	// The caller holds the directory's lock, so the position is ours.
+	if _, err := host.Seek(fd, 0, linux.SEEK_SET); err == linux.EBADF {
+		if fd, err = host.OpenBeneath(fd, ".", linux.O_RDONLY|linux.O_DIRECTORY, 0); err != nil {
+			return nil, lost(err)
+		}
+		defer host.Close(fd)
+	} else if err != nil {
+		return nil, err
 	}
-	defer host.Close(fd)
 	l := listings.Get().(*listing)
 	defer listings.Put(l)
 	l.names, l.spans = l.names[:0], l.spans[:0]

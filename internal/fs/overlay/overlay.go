@@ -22,17 +22,20 @@ import (
 	"sentinel/internal/host"
 )
 
-// idleFDs is how many unused descriptors are kept: few enough for the table of
-// a small sandbox to stay below 64.
-const idleFDs = 24
+// idleDirs and idleFiles are how many unused descriptors are kept: few enough
+// for the table of a small sandbox to stay below 64.
+const (
+	idleDirs  = 16
+	idleFiles = 8
+)
 
 // tree is the lower layer.
 type tree struct {
-	root *object
-	fds  *host.FDCache
-	inos *host.InoMap
-	euid uint32
-	last last
+	rootFD int
+	fds    *host.FDCache
+	inos   *host.InoMap
+	euid   uint32
+	last   last
 }
 
 // New makes the file system over the directory rootFD, which it takes over and
@@ -45,14 +48,14 @@ func New(rootFD int, o mem.Options) (*mem.FS, error) {
 	if s.Mode&linux.S_IFMT != linux.S_IFDIR {
 		return nil, linux.ENOTDIR
 	}
-	t := &tree{fds: host.NewFDCache(idleFDs), inos: host.NewInoMap(s.Dev()), euid: uint32(host.Geteuid())}
-	t.root = &object{t: t, rootFD: rootFD}
-	t.root.fill(&s)
+	t := &tree{rootFD: rootFD, fds: host.NewFDCache(idleDirs, idleFiles), inos: host.NewInoMap(s.Dev()), euid: uint32(host.Geteuid())}
+	root := &object{t: t}
+	root.fill(&s)
 	if o.Name == "" {
 		o.Name, o.Magic = "overlay", linux.OVERLAYFS_SUPER_MAGIC
 	}
 	a := t.attr(&s)
-	o.Lower, o.LowerAttr = t.root, &a
+	o.Lower, o.LowerAttr = root, &a
 	return mem.New(o), nil
 }
 

@@ -427,7 +427,7 @@ func TestDescriptorsAreBounded(t *testing.T) {
 			}
 		}
 	}
-	if n := count() - before; n > idleFDs+1 {
+	if n := count() - before; n > idleDirs+idleFiles+1 {
 		t.Fatalf("%d descriptors", n)
 	}
 }
