@@ -15,6 +15,7 @@ const (
 	bufSize    = 0x2c000
 	inSize     = 0x6000
 	offOut     = offBuf + inSize
+	vecData    = 128 // where in the buffer is what an array of struct iovec points to
 	outSize    = 0x10000
 	offUC      = 0x400
 	offSelf    = 0xff8

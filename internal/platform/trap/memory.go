@@ -2,6 +2,7 @@ package trap
 
 import (
 	"bytes"
+	"encoding/binary"
 
 	"sentinel/internal/usermem"
 )
@@ -17,10 +18,32 @@ type threadMemory struct{ t *thread }
 func (m threadMemory) window(addr uint64, n int) []byte {
 	t := m.t
 	off := addr - t.inAddr
-	if t.inLen == 0 || off >= t.inLen || uint64(n) > t.inLen-off {
-		return nil
+	if off < t.inLen && uint64(n) <= t.inLen-off {
+		return t.slot[offBuf+off : offBuf+off+uint64(n)]
 	}
-	return t.slot[offBuf+off : offBuf+off+uint64(n)]
+	if t.inMore > 0 {
+		return m.piece(addr, uint64(n))
+	}
+	return nil
+}
+
+// piece returns the n bytes at addr if they came with the array of struct iovec
+// that points to them. The guest can change the array meanwhile, and so what it
+// says is where: it gets its own bytes in any case.
+func (m threadMemory) piece(addr, n uint64) []byte {
+	t := m.t
+	data := t.slot[offBuf+vecData : offBuf+vecData+t.inMore]
+	for v := t.slot[offBuf : offBuf+t.inLen]; len(v) >= 16; v = v[16:] {
+		base, size := binary.LittleEndian.Uint64(v), binary.LittleEndian.Uint64(v[8:])
+		if size > uint64(len(data)) {
+			return nil
+		}
+		if off := addr - base; off < size && n <= size-off {
+			return data[off : off+n]
+		}
+		data = data[size:]
+	}
+	return nil
 }
 
 // CopyIn implements usermem.Memory.

@@ -40,6 +40,7 @@ type thread struct {
 	sc        platform.SyscallArgs
 	inAddr    uint64 // of the data that came with the call
 	inLen     uint64
+	inMore    uint64 // bytes that its pieces hold, if it is an array of struct iovec
 	outLen    uint64 // of the data that goes with its result
 	outAddr   uint64
 	fpLive    bool   // the extended state is in the thread's registers
@@ -236,7 +237,7 @@ func (t *thread) perform(op uint32) (uint64, error) {
 		return 0, linux.ESRCH
 	}
 	t.flush()
-	t.inLen = 0
+	t.inLen, t.inMore = 0, 0
 	t.give(op)
 	if t.await() != evDone {
 		t.lost()
@@ -337,7 +338,7 @@ func (t *thread) Run() platform.Event {
 	if t.regsValid || !t.retSet {
 		t.flush()
 	}
-	t.inLen = 0
+	t.inLen, t.inMore = 0, 0
 	switch {
 	case t.regsValid:
 		if t.fpLive && t.saveFP() != nil {
@@ -368,8 +369,9 @@ func (t *thread) Run() platform.Event {
 	case evSyscall:
 		t.sc.Nr = uint64(uint32(c.Nr))
 		t.sc.Args = c.Args
-		if n := c.InLen; n <= inSize {
-			t.inAddr, t.inLen = c.InAddr, uint64(n)
+		n := c.InLen
+		if n, more := n&0xffff, n>>16; n <= inSize && (more == 0 || n <= vecData && more <= inSize-vecData) {
+			t.inAddr, t.inLen, t.inMore = c.InAddr, uint64(n), uint64(more)
 		}
 		t.sc.Foreign = c.Arch != archX86_64 || t.sc.Nr&(1<<30) != 0
 		if t.p.Patch && !t.fpLive && !t.sc.Foreign {

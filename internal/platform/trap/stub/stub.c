@@ -40,6 +40,7 @@ struct ucontext {
 	u64 mask;
 };
 struct siginfo { s32 signo, err, code, pad; u64 addr; s32 nr; u32 arch; };
+struct iovec { u64 base, len; };
 struct sigaction { void *handler; u64 flags; void *restorer; u64 mask; };
 
 extern u8 patched_entry[], patched_gs[], patched_ours[], patched_slow[], patched_exit[], patched_last[];
@@ -255,15 +256,31 @@ __asm__(
 #define S32(n) (0x30 | (n))		/* 32 bytes */
 #define S8(n) (0x40 | (n))		/* 8 bytes */
 #define S12(n) (0x60 | (n))		/* 12 bytes */
+#define VEC(n) (0x70 | (n))		/* an array of struct iovec, and what its pieces hold */
 static const u8 inputs[512] = {
 	[2] = STR(0), [4] = STR(0), [6] = STR(0), [21] = STR(0), [59] = STR(0), [76] = STR(0), [80] = STR(0), [82] = STR(0),
 	[83] = STR(0), [84] = STR(0), [85] = STR(0), [87] = STR(0), [89] = STR(0), [90] = STR(0), [137] = STR(0),
 	[257] = STR(1), [258] = STR(1), [262] = STR(1), [263] = STR(1), [267] = STR(1), [268] = STR(1), [269] = STR(1),
 	[280] = STR(1), [322] = STR(1), [332] = STR(1), [437] = STR(1), [439] = STR(1),
 	[1] = DAT(1), [18] = DAT(1), [44] = DAT(1), [42] = DAT(1), [49] = DAT(1),
-	[13] = S32(1), [14] = S8(1), [35] = S8(0), [20] = S32(1), [46] = 0x50 | 1,
+	[13] = S32(1), [14] = S8(1), [35] = S8(0), [20] = VEC(1), [46] = 0x50 | 1,
+	[54] = DAT(3),				/* setsockopt */
 	[233] = S12(3),				/* epoll_ctl: a struct epoll_event */
 };
+
+/* send_pieces copies what n pieces hold, one behind the other, if there is room
+ * for all, and returns the number of bytes, or 0. */
+static u64 send_pieces(const struct iovec *v, u64 n, u8 *to)
+{
+	u64 sum = 0;
+	for (; n; n--, v++) {
+		u64 len = v->len;
+		if (len > IN_MAX - VEC_DATA - sum || (u64)copy(to + sum, (void *)v->base, len) != len)
+			return 0;
+		sum += len;
+	}
+	return sum;
+}
 
 static void send_inputs(struct cb *c)
 {
@@ -291,6 +308,12 @@ static void send_inputs(struct cb *c)
 		break;
 	case 6:
 		got = from ? copy(to, (void *)from, 12) : -1;
+		break;
+	case 7:
+		n = c->args[(k & 7) + 1];
+		if (n - 1 >= VEC_DATA / sizeof(struct iovec) || (u64)copy(to, (void *)from, n * sizeof(struct iovec)) != n * sizeof(struct iovec))
+			return;
+		got = n * sizeof(struct iovec) | send_pieces(to, n, (u8 *)to + VEC_DATA) << 16;
 		break;
 	default:
 		got = from ? copy(to, (void *)from, 56) : -1;	/* struct msghdr */

@@ -65,8 +65,8 @@ struct cb {
 	volatile u64 nr;
 	volatile u64 ret;
 	/* data that goes with the call, and comes with its result */
-	volatile u32 in_len;		/* in the buffer's first half */
-	volatile u32 out_len;		/* in its second half */
+	volatile u32 in_len;		/* in the buffer's beginning; the upper half: at VEC_DATA */
+	volatile u32 out_len;		/* behind it */
 	volatile u64 frame;		/* address of the ucontext */
 	/* 64 */
 	volatile u64 args[6];
@@ -101,5 +101,6 @@ struct cb {
 #define OFF_SELF 0xff8UL
 #define OFF_FP 0x3c000UL		/* in the buffer's end */
 #define IN_MAX 0x6000UL
+#define VEC_DATA 128UL			/* behind an array of struct iovec, what it points to */
 #define OFF_OUT (OFF_BUF + IN_MAX)
 #define OUT_MAX 0x10000UL
