@@ -180,7 +180,7 @@ func (m *MM) Mmap(th platform.Thread, c *vfs.Context, addr, length uint64, prot,
 	if f == nil {
 		call.Args[5] = 0
 		call.Args[3] |= linux.MAP_ANONYMOUS
-		return th.Call(call)
+		return last(th, call)
 	}
 	if off+length < off || int64(off+length) < 0 {
 		return 0, linux.EOVERFLOW
@@ -204,7 +204,7 @@ func (m *MM) Mmap(th platform.Thread, c *vfs.Context, addr, length uint64, prot,
 	if hm.Anonymous {
 		call.Args[3] |= linux.MAP_ANONYMOUS
 		call.Args[5] = 0
-		return th.Call(call)
+		return last(th, call)
 	}
 	call.Args[5] = uint64(hm.Offset)
 	call.File, call.HasFile = hm.FD, true
@@ -212,11 +212,18 @@ func (m *MM) Mmap(th platform.Thread, c *vfs.Context, addr, length uint64, prot,
 	if hm.ReadOnly && known {
 		call.Same = id
 	}
-	ret, err := th.Call(call)
-	if err == nil && known {
+	if known {
 		m.names.add(id, f)
 	}
-	return ret, err
+	return last(th, call)
+}
+
+// last makes a host call that is the last step of the guest's.
+func last(th platform.Thread, c platform.HostCall) (uint64, error) {
+	if f, ok := th.(platform.Finisher); ok && f.CallLast(c) {
+		return 0, nil
+	}
+	return th.Call(c)
 }
 
 // Munmap implements munmap(2).

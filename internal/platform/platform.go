@@ -114,6 +114,14 @@ type AddressSpace interface {
 	CompareAndSwap(th Thread, addr uint64, old, new uint32) (uint32, error)
 }
 
+// Finisher is a Thread that can make a host call as the last step of the guest's.
+type Finisher interface {
+	// CallLast has the guest thread make c as it goes on; the guest's call
+	// returns what c does, whatever SetReturn says next. It reports false, and
+	// has done nothing, if that cannot be so now.
+	CallLast(c HostCall) bool
+}
+
 // CloneArgs describe a new thread or process.
 type CloneArgs struct {
 	// SameMemory: the child shares the address space. Otherwise it gets a

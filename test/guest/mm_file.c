@@ -232,3 +232,37 @@ TEST(executable_map)
 	CHECK_EQ(sig_code, SEGV_MAPERR);
 	CHECK(sig_addr == (void *)8);
 }
+
+/* Results of mappings while signals come, of files by turns, with failures in
+ * between. */
+static volatile int alarms;
+static void on_alarm(int s) { (void)s, alarms++; }
+TEST_FORK(signals)
+{
+	int fd[2];
+	for (int i = 0; i < 2; i++) {
+		CHECK((fd[i] = open(i ? "b" : "a", O_RDWR | O_CREAT, 0600)) >= 0);
+		CHECK_EQ(write(fd[i], i ? "bbbb" : "aaaa", 4), 4);
+	}
+	struct itimerval it = {{0, 150}, {0, 150}};
+	CHECK(signal(SIGALRM, on_alarm) != SIG_ERR);
+	CHECK_OK(setitimer(ITIMER_REAL, &it, NULL));
+	char *busy = mmap(NULL, PG, PROT_READ, MAP_PRIVATE, fd[0], 0);
+	CHECK(busy != MAP_FAILED);
+	for (int i = 0; i < 3000 || alarms < 100; i++) {
+		int k = i / 3 & 1;
+		char *p = mmap(NULL, PG, i & 4 ? RW : PROT_READ, i & 8 ? MAP_SHARED : MAP_PRIVATE, fd[k], 0);
+		CHECK(p != MAP_FAILED && p != busy);
+		CHECK_EQ(p[3], "ab"[k]);
+		if (i % 5 == 0) {
+			errno = 0;
+			CHECK(mmap(busy, PG, PROT_READ, MAP_PRIVATE | MAP_FIXED_NOREPLACE, fd[!k], 0) == MAP_FAILED && errno == EEXIST);
+			CHECK(mmap(NULL, PG, PROT_READ, MAP_PRIVATE, fd[k], 1) == MAP_FAILED && errno == EINVAL);
+			CHECK(mmap(busy, PG, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == MAP_FAILED && errno == EEXIST);
+		}
+		CHECK_OK(munmap(p, PG));
+	}
+	it = (struct itimerval){0};
+	CHECK_OK(setitimer(ITIMER_REAL, &it, NULL));
+	CHECK_EQ(busy[0], 'a');
+}

@@ -22,52 +22,108 @@ func (t *thread) Call(calls ...platform.HostCall) (uint64, error) {
 }
 
 func (t *thread) orders(calls []platform.HostCall) (uint64, error) {
-	table := ordersOf(t.slot)
 	files := false
 	for i := range calls {
-		table[i] = order{Nr: calls[i].Nr, Args: calls[i].Args}
 		files = files || calls[i].HasFile
 	}
-	t.c.NrOrders = uint32(len(calls))
-	if !files {
-		return t.perform(opOrders)
+	if files {
+		t.proc.ch.mu.Lock()
+		defer t.proc.ch.mu.Unlock()
 	}
-	t.proc.ch.mu.Lock()
-	defer t.proc.ch.mu.Unlock()
-	k := t.proc.kept
-	t.proc.kept = kept{open: true} // whatever an error leaves
-	sent := false
+	d, err := t.fill(calls)
+	if err != nil {
+		return 0, err
+	}
+	ret, err := t.perform(opOrders)
+	t.passed(d, err == nil)
+	return ret, err
+}
+
+// passing is what becomes of the descriptors that orders take.
+type passing struct {
+	kept  kept // afterwards
+	sent  bool
+	files bool
+}
+
+// fill writes the table of orders and sends the descriptors they take. Those who
+// use the channel are locked out if there are any.
+func (t *thread) fill(calls []platform.HostCall) (passing, error) {
+	table := ordersOf(t.slot)
+	t.c.NrOrders = uint32(len(calls))
+	d := passing{kept: t.proc.kept}
 	for i := range calls {
+		table[i] = order{Nr: calls[i].Nr, Args: calls[i].Args}
 		if !calls[i].HasFile {
 			continue
 		}
+		d.files = true
 		table[i].Args[4] = 1
-		if k.open && k.file == calls[i].Same && k.file != (platform.FileID{}) {
+		if d.kept.open && d.kept.file == calls[i].Same && d.kept.file != (platform.FileID{}) {
 			continue
 		}
 		var how uint64 = recvTake
-		if k.open {
+		if d.kept.open {
 			how |= recvDrop
 		}
-		k = kept{file: calls[i].Same, open: calls[i].Same != platform.FileID{}}
-		if k.open {
+		d.kept = kept{file: calls[i].Same, open: calls[i].Same != platform.FileID{}}
+		if d.kept.open {
 			how |= recvKeep
 		}
 		table[i].Receive = how
+		t.proc.kept = kept{open: true} // whatever an error leaves
 		if err := t.proc.ch.Send(calls[i].File); err != nil {
 			t.proc.ch.Drain()
-			return 0, linux.ENOMEM
+			return d, linux.ENOMEM
 		}
-		sent = true
+		d.sent = true
 	}
-	ret, err := t.perform(opOrders)
+	if d.files {
+		t.proc.kept = kept{open: true}
+	}
+	return d, nil
+}
+
+// passed is told how the orders went.
+func (t *thread) passed(d passing, ok bool) {
 	switch {
-	case err == nil:
-		t.proc.kept = k
-	case sent:
+	case ok && d.files:
+		t.proc.kept = d.kept
+	case !ok && d.sent:
 		t.proc.ch.Drain()
 	}
-	return ret, err
+}
+
+// CallLast implements platform.Finisher.
+func (t *thread) CallLast(c platform.HostCall) bool {
+	if t.watched || t.dead.Load() || t.outLen > 0 || t.last {
+		return false
+	}
+	pr := t.proc
+	pr.mu.Lock()
+	alone := len(pr.threads) == 1 && pr.ch.users.Load() == 1
+	pr.mu.Unlock()
+	if !alone {
+		return false // somebody else may use the channel before the guest goes on
+	}
+	d, err := t.fill([]platform.HostCall{c})
+	if err != nil {
+		return false
+	}
+	t.last, t.lastPassing = true, d
+	return true
+}
+
+// makeLast makes the call that waits to be the last step, since something else
+// comes first.
+func (t *thread) makeLast() {
+	t.last = false
+	ret, err := t.perform(opOrders)
+	t.passed(t.lastPassing, err == nil)
+	if e, ok := err.(linux.Errno); ok {
+		ret = uint64(-int64(e))
+	}
+	t.SetReturn(ret)
 }
 
 // BlockingCall implements platform.Thread.

@@ -45,6 +45,7 @@ const (
 	opExit      = 6
 	opCAS       = 7
 	opSaveFP    = 8
+	opFinish    = 9
 )
 
 // control is struct cb: the control block of a thread. Everything in it can be

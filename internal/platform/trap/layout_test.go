@@ -44,7 +44,7 @@ func TestLayout(t *testing.T) {
 		"ST_GUEST": stGuest, "ST_EVENT": stEvent, "ST_REPLY": stReply,
 		"EV_READY": evReady, "EV_SYSCALL": evSyscall, "EV_FAULT": evFault, "EV_INTERRUPT": evInterrupt, "EV_DONE": evDone, "EV_PATCHED": evPatched, "EV_SLICE_LOST": evSliceLost,
 		"OP_RETURN": opReturn, "OP_RESUME": opResume, "OP_ORDERS": opOrders, "OP_BLOCK": opBlock, "OP_CLONE": opClone,
-		"OP_EXIT": opExit, "OP_CAS": opCAS, "OP_SAVE_FP": opSaveFP,
+		"OP_EXIT": opExit, "OP_CAS": opCAS, "OP_SAVE_FP": opSaveFP, "OP_FINISH": opFinish,
 		"RECV_DROP": recvDrop, "RECV_TAKE": recvTake, "RECV_KEEP": recvKeep,
 		"sizeof(struct order)": orderSize,
 	}

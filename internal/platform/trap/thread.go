@@ -29,27 +29,30 @@ type thread struct {
 	slot []byte
 	c    *control
 
-	fresh     bool // not yet started: its registers are in regs
-	regs      arch.Regs
-	regsValid bool
-	ret       uint64
-	retSet    bool
-	frame     uint64 // offset of the ucontext in the slot, checked
-	fpOff     int    // of the extended state in the slot, 0 if not known
-	fpLen     int
-	sc        platform.SyscallArgs
-	inAddr    uint64 // of the data that came with the call
-	inLen     uint64
-	inMore    uint64 // bytes that its pieces hold, if it is an array of struct iovec
-	outLen    uint64 // of the data that goes with its result
-	outAddr   uint64
-	fpLive    bool   // the extended state is in the thread's registers
-	watched   bool   // somebody looks at each call and its results
-	fpInit    []byte // extended state for a clone's first run
-	spinFails int    // in a row: nothing came while spinning
-	sameCPU   int
-	parked    bool // the supervisor waits for something else
-	mayYield  bool // as the stub knows it
+	fresh       bool // not yet started: its registers are in regs
+	regs        arch.Regs
+	regsValid   bool
+	ret         uint64
+	retSet      bool
+	frame       uint64 // offset of the ucontext in the slot, checked
+	fpOff       int    // of the extended state in the slot, 0 if not known
+	fpLen       int
+	sc          platform.SyscallArgs
+	inAddr      uint64 // of the data that came with the call
+	inLen       uint64
+	inMore      uint64 // bytes that its pieces hold, if it is an array of struct iovec
+	outLen      uint64 // of the data that goes with its result
+	last        bool   // the order in the table is the last step of the call
+	lastMade    bool   // by the stub: how it went comes with the next event
+	lastPassing passing
+	outAddr     uint64
+	fpLive      bool   // the extended state is in the thread's registers
+	watched     bool   // somebody looks at each call and its results
+	fpInit      []byte // extended state for a clone's first run
+	spinFails   int    // in a row: nothing came while spinning
+	sameCPU     int
+	parked      bool // the supervisor waits for something else
+	mayYield    bool // as the stub knows it
 
 	finishing sync.Once
 	dead      atomic.Bool
@@ -222,6 +225,9 @@ func (t *thread) give(op uint32) {
 // flush writes what waits to go out with the result, since something else comes
 // first.
 func (t *thread) flush() {
+	if t.last {
+		t.makeLast()
+	}
 	if t.outLen > 0 {
 		n := t.outLen
 		t.outLen = 0
@@ -288,6 +294,9 @@ func (t *thread) Attach() error {
 
 // Regs implements platform.Thread.
 func (t *thread) Regs() *arch.Regs {
+	if t.last {
+		t.makeLast()
+	}
 	if !t.regsValid {
 		w := *wordsOf(t.slot[t.frame+ucMC:])
 		loadRegs(&t.regs, &w)
@@ -348,6 +357,9 @@ func (t *thread) Run() platform.Event {
 		w := wordsOf(t.slot[t.frame+ucMC:])
 		storeRegs(&t.regs, w)
 		t.give(opResume)
+	case t.retSet && t.last:
+		t.last, t.lastMade = false, true
+		t.give(opFinish)
 	case t.retSet:
 		c.Ret = t.ret
 		c.OutAddr, c.OutLen = t.outAddr, uint32(t.outLen)
@@ -361,6 +373,10 @@ func (t *thread) Run() platform.Event {
 		t.give(opResume)
 	}
 	kind := t.await()
+	if t.lastMade {
+		t.lastMade = false
+		t.passed(t.lastPassing, c.Result <= ^uint64(4095))
+	}
 	for kind == evFault && t.p.Patch && c.Sig == uint32(unix.SIGSEGV) && c.TrapNo == trapGP && t.behindPatch() {
 		t.give(opResume)
 		kind = t.await()

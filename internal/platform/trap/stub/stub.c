@@ -480,6 +480,12 @@ static void serve(struct cb *c, struct ucontext *u)
 			if (c->patched)
 				return;
 			fast_return(u, &c->interrupt);
+		case OP_FINISH:
+			u->rax = c->result = run_orders(c);
+			c->state = ST_GUEST;
+			if (c->patched)
+				return;
+			fast_return(u, &c->interrupt);
 		case OP_RESUME:
 			c->state = ST_GUEST;
 			sig_return(u, &c->interrupt);

@@ -41,6 +41,7 @@ typedef unsigned char u8;
 #define OP_EXIT 6
 #define OP_CAS 7			/* exchange at order 0's address */
 #define OP_SAVE_FP 8			/* put the extended state where OFF_FP is */
+#define OP_FINISH 9			/* as OP_ORDERS; the call returns what the last one does */
 
 struct order {
 	u64 nr, a[6];
