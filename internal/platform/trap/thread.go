@@ -128,6 +128,9 @@ const patience = 10
 // longer than a stub takes to go on with a call, shorter than a switch of threads.
 const roundTicks = 6000
 
+// crowdTicks is the same where more threads spin than there are CPUs.
+const crowdTicks = 600
+
 // spin waits for an event for a time of at most ticks TSC ticks, or for much
 // longer where a CPU is to spare.
 func (t *thread) spin(ticks uint64) bool {
@@ -135,6 +138,8 @@ func (t *thread) spin(ticks uint64) bool {
 	if !host.CanYield() {
 		return spinUntil(&c.State, stEvent, ticks, &c.SupCPU, &c.StubCPU)
 	}
+	t.p.spinning.Add(1)
+	defer t.p.spinning.Add(-1)
 	came, calm := t.spinAndYield(ticks)
 	if came || !calm || !t.p.takePatience() {
 		return came
@@ -159,7 +164,11 @@ func (t *thread) spinAndYield(ticks uint64) (came, calm bool) {
 	c := t.c
 	shared := false
 	for begin := ticksNow(); ; {
-		if spinUntil(&c.State, stEvent, roundTicks, &c.SupCPU, &c.StubCPU) {
+		round := uint64(roundTicks)
+		if int(t.p.spinning.Load()) > runtime.NumCPU() {
+			round = crowdTicks
+		}
+		if spinUntil(&c.State, stEvent, round, &c.SupCPU, &c.StubCPU) {
 			return true, true
 		}
 		if c.SupCPU == c.StubCPU && !shared {

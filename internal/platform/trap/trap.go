@@ -32,8 +32,9 @@ type Platform struct {
 	Patch bool
 	// fpHead is what the host writes into the software-reserved bytes of an
 	// extended state, known from the first frame on.
-	fpHead  atomic.Pointer[[48]byte]
-	patient atomic.Int32 // threads that spin for long
+	fpHead   atomic.Pointer[[48]byte]
+	patient  atomic.Int32 // threads that spin for long
+	spinning atomic.Int32 // threads that do so at all
 
 	mu       sync.Mutex
 	procs    map[int]*process // by host pid
