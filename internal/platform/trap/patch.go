@@ -269,9 +269,6 @@ func (t *thread) mayReplace(addr uint64, n int) bool {
 	if addr&0xfff > uint64(0x1000-n) {
 		return false
 	}
-	if t.as.Changed(addr &^ 0xfff) {
-		return true
-	}
 	b, err := host.ReadProc(t.as.HostPID(), "maps")
 	if err != nil {
 		return false
