@@ -122,6 +122,13 @@ type Finisher interface {
 	CallLast(c HostCall) bool
 }
 
+// FileReader is a Thread that can read a file itself, as it can map one.
+type FileReader interface {
+	// ReadFile reads n bytes at off of the supervisor's descriptor file to addr,
+	// and returns how many there were. same is as in HostCall.
+	ReadFile(file int, same FileID, addr, n uint64, off int64) (uint64, error)
+}
+
 // CloneArgs describe a new thread or process.
 type CloneArgs struct {
 	// SameMemory: the child shares the address space. Otherwise it gets a

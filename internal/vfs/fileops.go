@@ -75,6 +75,13 @@ type Viewer interface {
 	WriteView(c *Context, off int64, n int, fn func(b []byte) (int, error)) (done int, ok bool, err error)
 }
 
+// DirectReader is implemented by operations whose data stands in a file of the
+// host's at the same offsets. It returns that, if up to n bytes at off are worth
+// reading from it, and how many there are; then they count as read.
+type DirectReader interface {
+	ReadDirect(f *File, off int64, n int) (m HostMapping, got int, ok bool)
+}
+
 // Syncer, Allocator and so on are optional operations.
 type (
 	// Syncer implements fsync(2).

@@ -110,6 +110,37 @@ func (f *File) ReadView(off int64, n int, fn func(b []byte) (int, error)) (done 
 	return done, ok, err
 }
 
+// ReadDirect is Read or Pread of at most n bytes by way of a DirectReader: move
+// has them read. Without ok nothing was done. No lock is held meanwhile, so that
+// nobody but the caller may use the position, if it is to be read there.
+func (f *File) ReadDirect(off int64, n int, move func(m HostMapping, n int) (int, error)) (done int, ok bool, err error) {
+	d, ok := f.Ops.(DirectReader)
+	if !ok || !f.Readable() {
+		return 0, false, nil
+	}
+	at := off
+	if off == Position {
+		f.posMu.Lock()
+		at = f.pos
+		f.posMu.Unlock()
+	}
+	if at > math.MaxInt64-int64(n) {
+		return 0, false, nil
+	}
+	m, n, ok := d.ReadDirect(f, at, n)
+	if !ok {
+		return 0, false, nil
+	}
+	done, err = move(m, n)
+	if off == Position && done > 0 {
+		f.posMu.Lock()
+		f.pos = at + int64(done)
+		f.posMu.Unlock()
+	}
+	_, _ = f.accessed(done, err)
+	return done, true, err
+}
+
 // WriteView is Write or Pwrite by way of a Viewer.
 func (f *File) WriteView(c *Context, off int64, n int, fn func(b []byte) (int, error)) (done int, ok bool, err error) {
 	v, ok := f.Ops.(Viewer)

@@ -216,3 +216,79 @@ TEST(size_boundaries)
 	close(fd);
 	unlink("sb");
 }
+
+/* Large reads: of a file of the system's, and of one of our own. */
+static void large_reads(int fd, size_t size)
+{
+	char *all = malloc(size), *buf = malloc(size + 100000);
+	CHECK(all && buf);
+	for (size_t o = 0; o < size; o += 4000)
+		CHECK_EQ(pread(fd, all + o, o + 4000 < size ? 4000 : size - o, o), (ssize_t)(o + 4000 < size ? 4000 : size - o));
+	unsigned x = 1;
+	for (int i = 0; i < 200; i++) {
+		x = x * 1103515245 + 12345;
+		size_t o = x / 7 % size, n = 1 + x / 3 % 150000, want = n < size - o ? n : size - o;
+		CHECK_EQ(pread(fd, buf + i % 9, n, o), (ssize_t)want);
+		CHECK(!memcmp(buf + i % 9, all + o, want));
+	}
+	/* By the position, which moves by what was read. */
+	for (int i = 0; i < 3; i++) {
+		size_t o = 0, piece = (size_t[]){ 33000, 65536, 100000 }[i];
+		CHECK_EQ(lseek(fd, 0, SEEK_SET), 0);
+		for (ssize_t n; (n = read(fd, buf, piece)) > 0; o += n) {
+			CHECK_EQ(n, (ssize_t)(piece < size - o ? piece : size - o));
+			CHECK(!memcmp(buf, all + o, n));
+			CHECK_EQ(lseek(fd, 0, SEEK_CUR), (off_t)(o + n));
+		}
+		CHECK_EQ(o, size);
+	}
+	/* The whole at once, and more than there is. */
+	CHECK_EQ(lseek(fd, 5, SEEK_SET), 5);
+	CHECK_EQ(read(fd, buf, size + 99999), (ssize_t)size - 5);
+	CHECK(!memcmp(buf, all + 5, size - 5));
+	/* A description that others use too. */
+	int twin = dup(fd);
+	CHECK_EQ(lseek(fd, 100, SEEK_SET), 100);
+	pid_t p = fork();
+	if (p == 0)
+		_exit(read(fd, buf, 40000) != 40000 || memcmp(buf, all + 100, 40000));
+	int st;
+	CHECK(waitpid(p, &st, 0) == p && st == 0);
+	CHECK_EQ(read(twin, buf, 50000), 50000);
+	CHECK(!memcmp(buf, all + 40100, 50000));
+	CHECK_EQ(lseek(fd, 0, SEEK_CUR), 90100);
+	CHECK_OK(close(twin));
+	/* Into memory that is not there, or ends. */
+	CHECK_EQ(lseek(fd, 0, SEEK_SET), 0);
+	CHECK(read(fd, (void *)16, 70000) == -1 && errno == EFAULT);
+	CHECK_EQ(lseek(fd, 0, SEEK_CUR), 0);
+	char *end = mmap(NULL, 131072, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CHECK(end != MAP_FAILED);
+	CHECK_OK(mprotect(end + 8192, 131072 - 8192, PROT_NONE));
+	ssize_t n = read(fd, end, 70000);
+	CHECK(n > 0 && n <= 8192 && !memcmp(end, all, n));
+	CHECK_EQ(lseek(fd, 0, SEEK_CUR), n);
+	CHECK_OK(munmap(end, 131072));
+	free(all), free(buf);
+}
+TEST(large_reads_system)
+{
+	struct stat st;
+	int fd = open("/lib/x86_64-linux-gnu/libc.so.6", O_RDONLY);
+	CHECK(fd >= 0);
+	CHECK_OK(fstat(fd, &st));
+	large_reads(fd, st.st_size);
+	close(fd);
+}
+TEST(large_reads_own)
+{
+	char line[64];
+	int fd = open("large", O_RDWR | O_CREAT, 0600);
+	CHECK(fd >= 0);
+	for (int i = 0; i < 8000; i++)
+		CHECK_EQ(write(fd, line, sprintf(line, "%d: some text, to be told from other text\n", i)), (ssize_t)strlen(line));
+	struct stat st;
+	CHECK_OK(fstat(fd, &st));
+	large_reads(fd, st.st_size);
+	close(fd);
+}

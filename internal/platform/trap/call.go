@@ -58,7 +58,12 @@ func (t *thread) fill(calls []platform.HostCall) (passing, error) {
 			continue
 		}
 		d.files = true
-		table[i].Args[4] = 1
+		switch calls[i].Nr {
+		case unix.SYS_PREAD64:
+			table[i].Args[0] = 1
+		default: // mmap
+			table[i].Args[4] = 1
+		}
 		if d.kept.open && d.kept.file == calls[i].Same && d.kept.file != (platform.FileID{}) {
 			continue
 		}
@@ -112,6 +117,11 @@ func (t *thread) CallLast(c platform.HostCall) bool {
 	}
 	t.last, t.lastPassing = true, d
 	return true
+}
+
+// ReadFile implements platform.FileReader.
+func (t *thread) ReadFile(file int, same platform.FileID, addr, n uint64, off int64) (uint64, error) {
+	return t.Call(platform.HostCall{Nr: unix.SYS_PREAD64, Args: [6]uint64{0, addr, n, uint64(off)}, HasFile: true, File: file, Same: same})
 }
 
 // makeLast makes the call that waits to be the last step, since something else

@@ -2,7 +2,6 @@ package trap
 
 import (
 	"encoding/binary"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -70,130 +69,6 @@ func (t *thread) HostTID() int { return t.tid }
 // Scratch implements platform.Thread.
 func (t *thread) Scratch() uint64 {
 	return regionBase + uint64(t.n)*slotSize + offBuf
-}
-
-// await waits for the next event and returns its kind, 0 if the thread is gone.
-func (t *thread) await() uint32 {
-	c := t.c
-	spin := t.p.spin
-	if t.spinFails > 8 {
-		// Nothing came in time of late: sleep at once, and look now and then
-		// whether that has changed.
-		t.spinFails++
-		if t.spinFails%16 != 0 {
-			spin = 0
-		}
-	}
-	if spin > 0 && t.spin(spin) {
-		t.spinFails = 0
-	} else {
-		if spin > 0 && !t.mayYield && c.SupCPU == c.StubCPU {
-			t.sharedCPU()
-		} else {
-			t.spinFails = min(t.spinFails+1, 1<<20)
-		}
-		atomic.StoreUint32(&c.SupSleeps, 1)
-		t.waiting.Store(true)
-		for {
-			s := atomic.LoadUint32(&c.State)
-			if s == stEvent || t.dead.Load() {
-				break
-			}
-			futexWait(&c.State, s)
-		}
-		t.waiting.Store(false)
-		atomic.StoreUint32(&c.SupSleeps, 0)
-	}
-	if atomic.LoadUint32(&c.State) != stEvent {
-		return 0
-	}
-	ev := atomic.LoadUint32(&c.Event)
-	if ev&evSliceLost != 0 {
-		host.SliceLost(time.Now())
-	}
-	kind := ev & 0xff
-	if kind != evDone && !t.setFrame(c.Frame, ev&evPatched != 0) {
-		return 0
-	}
-	return kind
-}
-
-// patience is how much longer a supervisor's thread spins if it is one of few that
-// do, half as many as there are CPUs: to wake up a thread on a CPU that has gone
-// to sleep can take tens of microseconds, and programs compute for about as long
-// between their calls while they start.
-const patience = 10
-
-// roundTicks is how long the supervisor spins before it yields, in TSC ticks:
-// longer than a stub takes to go on with a call, shorter than a switch of threads.
-const roundTicks = 6000
-
-// crowdTicks is the same where more threads spin than there are CPUs.
-const crowdTicks = 600
-
-// spin waits for an event for a time of at most ticks TSC ticks, or for much
-// longer where a CPU is to spare.
-func (t *thread) spin(ticks uint64) bool {
-	c := t.c
-	if !host.CanYield() {
-		return spinUntil(&c.State, stEvent, ticks, &c.SupCPU, &c.StubCPU)
-	}
-	t.p.spinning.Add(1)
-	defer t.p.spinning.Add(-1)
-	came, calm := t.spinAndYield(ticks)
-	if came || !calm || !t.p.takePatience() {
-		return came
-	}
-	came, _ = t.spinAndYield(patience * ticks)
-	t.p.patient.Add(-1)
-	return came
-}
-
-// takePatience reports whether a thread may spin for long.
-func (p *Platform) takePatience() bool {
-	if int(p.patient.Add(1)) <= runtime.NumCPU()/2 {
-		return true
-	}
-	p.patient.Add(-1)
-	return false
-}
-
-// spinAndYield lets others run in between; calm tells that these did not take
-// long.
-func (t *thread) spinAndYield(ticks uint64) (came, calm bool) {
-	c := t.c
-	shared := false
-	for begin := ticksNow(); ; {
-		round := uint64(roundTicks)
-		if int(t.p.spinning.Load()) > runtime.NumCPU() {
-			round = crowdTicks
-		}
-		if spinUntil(&c.State, stEvent, round, &c.SupCPU, &c.StubCPU) {
-			return true, true
-		}
-		if c.SupCPU == c.StubCPU && !shared {
-			shared = true
-			t.sharedCPU()
-		}
-		// The stub, or whom the guest waits for, may need this CPU.
-		if !host.Yield() {
-			return atomic.LoadUint32(&c.State) == stEvent, false
-		}
-		if ticksNow()-begin > ticks {
-			return atomic.LoadUint32(&c.State) == stEvent, true
-		}
-	}
-}
-
-// sharedCPU is called when the stub and the supervisor share a CPU, as the host
-// likes to have both sides of a hand-over. Now and then one moves away; rarely,
-// if that is of no use.
-func (t *thread) sharedCPU() {
-	switch n := t.sameCPU; {
-	case n < 1024 && n%4 == 2, n%1024 == 0 && n > 0:
-		leaveCPU(int(t.c.SupCPU))
-	}
-	t.sameCPU++
 }
 
 // setFrame checks the address of the frame that the stub gave.

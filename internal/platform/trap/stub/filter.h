@@ -44,6 +44,8 @@ static struct filter filter[] = {
 	DIRECT(47),		/* recvmsg */
 	/* close of what was received, and not of the leash */
 	JEQ(3, 0, 5), LD(ARG(0)), JEQ(1, 1, 0), JEQ(2, 0, 1), RET(ALLOW), RET(TRAP),
+	/* pread64 of what was received */
+	JEQ(17, 0, 4), LD(ARG(0)), JEQ(1, 0, 1), RET(ALLOW), RET(TRAP),
 	/* dup2(2, 0): a child takes its own channel */
 	JEQ(33, 0, 6), LD(ARG(0)), JEQ(2, 0, 3), LD(ARG(1)), JEQ(0, 0, 1), RET(ALLOW), RET(TRAP),
 	DIRECT(60),		/* exit */
