@@ -80,8 +80,10 @@ type sites struct {
 	// patching is held while a site is patched, which waits for the guest.
 	patching sync.Mutex
 	// mu guards the rest, and is not held while anybody is waited for.
-	mu      sync.Mutex
-	seen    map[uint64]int  // traps by return address, -1: not to be patched
+	mu sync.Mutex
+	// Traps by return address. Most programs come to their end with few.
+	first   [24]struct{ pc, n uint64 }
+	seen    map[uint64]int  // those beyond
 	patched map[uint64]site // by return address
 	returns []uint64        // of patched, by index
 	pages   map[uint64]bool // that have patched sites
@@ -93,7 +95,7 @@ type sites struct {
 func (s *sites) fork(from *sites) {
 	from.mu.Lock()
 	defer from.mu.Unlock()
-	s.mapped, s.refused = from.mapped, from.refused
+	s.mapped, s.refused, s.first = from.mapped, from.refused, from.first
 	s.patched, s.seen, s.pages = maps.Clone(from.patched), maps.Clone(from.seen), maps.Clone(from.pages)
 	s.returns = slices.Clone(from.returns)
 }
@@ -116,21 +118,25 @@ func (t *thread) sawSite(pc, nr uint64) {
 func (s *sites) hot(pc uint64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := s.seen[pc]
-	if n < 0 || s.refused {
+	if s.refused {
 		return false
 	}
+	for i := range s.first {
+		if p := &s.first[i]; p.pc == pc || p.pc == 0 {
+			p.pc = pc
+			p.n++
+			return p.n == hotAfter
+		}
+	}
+	n := s.seen[pc]
 	if s.seen == nil {
 		s.seen = map[uint64]int{}
 	}
 	if n == 0 && len(s.seen) >= maxSeen {
 		return false
 	}
-	if s.seen[pc] = n + 1; n+1 < hotAfter {
-		return false
-	}
-	s.seen[pc] = -1
-	return true
+	s.seen[pc] = n + 1
+	return n+1 == hotAfter
 }
 
 // add takes in a site. From here on it may be found changed.
