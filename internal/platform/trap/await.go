@@ -76,27 +76,33 @@ func (t *thread) spin(ticks uint64) bool {
 	}
 	t.p.spinning.Add(1)
 	defer t.p.spinning.Add(-1)
-	came, calm := t.spinAndYield(ticks)
+	came, calm := t.spinAndYield(ticks, false)
 	if came || !calm || !t.p.takePatience() {
 		return came
 	}
-	came, _ = t.spinAndYield(patience * ticks)
+	came, _ = t.spinAndYield(patience*ticks, true)
 	t.p.patient.Add(-1)
 	return came
 }
 
 // takePatience reports whether a thread may spin for long.
 func (p *Platform) takePatience() bool {
-	if int(p.patient.Add(1)) <= runtime.NumCPU()/2 {
+	if int(p.patient.Add(1)) <= runtime.NumCPU()/2 && !p.crowded() {
 		return true
 	}
 	p.patient.Add(-1)
 	return false
 }
 
+// crowded reports whether threads of the guest could use the CPUs that others
+// spin on.
+func (p *Platform) crowded() bool {
+	return int(p.running.Load()+p.patient.Load()) > runtime.NumCPU()
+}
+
 // spinAndYield lets others run in between; calm tells that these did not take
-// long.
-func (t *thread) spinAndYield(ticks uint64) (came, calm bool) {
+// long. With patient it ends when others could use the CPU.
+func (t *thread) spinAndYield(ticks uint64, patient bool) (came, calm bool) {
 	c := t.c
 	shared := false
 	for begin := ticksNow(); ; {
@@ -115,7 +121,7 @@ func (t *thread) spinAndYield(ticks uint64) (came, calm bool) {
 		if !host.Yield() {
 			return atomic.LoadUint32(&c.State) == stEvent, false
 		}
-		if ticksNow()-begin > ticks {
+		if ticksNow()-begin > ticks || patient && t.p.crowded() {
 			return atomic.LoadUint32(&c.State) == stEvent, true
 		}
 	}

@@ -223,7 +223,11 @@ func (t *thread) Run() platform.Event {
 		return t.deadEvent()
 	}
 	t.inGuest.Store(true)
-	defer t.inGuest.Store(false)
+	t.p.running.Add(1)
+	defer func() {
+		t.p.running.Add(-1)
+		t.inGuest.Store(false)
+	}()
 	if t.interrupt.Swap(false) {
 		return platform.Event{Kind: platform.Interrupted}
 	}

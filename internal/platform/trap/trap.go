@@ -35,6 +35,7 @@ type Platform struct {
 	fpHead   atomic.Pointer[[48]byte]
 	patient  atomic.Int32 // threads that spin for long
 	spinning atomic.Int32 // threads that do so at all
+	running  atomic.Int32 // guest threads that run, as far as the supervisor knows
 
 	mu       sync.Mutex
 	procs    map[int]*process // by host pid
