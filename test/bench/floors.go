@@ -75,4 +75,10 @@ func (rep *report) printFloors(w io.Writer) {
 			fmt.Fprintf(w, "| %s | %s us | %.0f times getppid, for a call whose two sides cannot both run |\n", f.what, figure(us), us/call)
 		}
 	}
+	if us := median(rep.Floors, "handover-awake", "chroot"); us > 0 && call > 0 {
+		fmt.Fprintf(w, "| a word to another CPU and back, both awake | %s us | %.2f of getppid, where 1 is the target for a call that does the same and more |\n", figure(us), us/call)
+	}
+	if us := median(rep.Floors, "handover-64k", "chroot"); us > 0 {
+		fmt.Fprintf(w, "| that, with 64 KiB which one writes and the other copies | %s us | what such data costs if it comes by another CPU |\n", figure(us))
+	}
 }

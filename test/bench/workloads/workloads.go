@@ -83,6 +83,8 @@ var Floors = []struct {
 	{"trap", "trap", 20000},
 	{"handover-one-cpu", "near", 5000},
 	{"handover-two-cpus", "far", 1000},
+	{"handover-awake", "spin", 100000},
+	{"handover-64k", "data", 2000},
 }
 
 // CacheDir is where tools/setup-debian puts what Debian lacks.

@@ -3,7 +3,9 @@
  *	trap	a system call that a seccomp filter turns into SIGSYS, whose handler
  *		goes on behind the call without rt_sigreturn
  *	near	a futex hand-over to another process and back, both on one CPU
- *	far	the same between two CPUs */
+ *	far	the same between two CPUs
+ *	spin	the same between two CPUs, neither of which ever sleeps
+ *	data	that, with 64 KiB that one writes and the other copies away */
 #define _GNU_SOURCE
 #include <linux/filter.h>
 #include <linux/futex.h>
@@ -68,6 +70,20 @@ static void take_turn(volatile int *word, int turn)
 	syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
+static char *data, away[65536];
+
+/* Waits for *word to be turn, and makes it the other one's. */
+static void spin_turn(volatile int *word, int turn, int size)
+{
+	while (__atomic_load_n(word, __ATOMIC_ACQUIRE) != turn)
+		__builtin_ia32_pause();
+	if (turn)
+		memset(data, 1, size);
+	else
+		memcpy(away, data, size);
+	__atomic_store_n(word, !turn, __ATOMIC_RELEASE);
+}
+
 int main(int argc, char **argv)
 {
 	struct timespec a, b;
@@ -77,7 +93,9 @@ int main(int argc, char **argv)
 	int trap = !strcmp(argv[1], "trap");
 	pid_t child = 0;
 	int status = 0;
-	volatile int *word = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int spin = !strcmp(argv[1], "spin") || !strcmp(argv[1], "data"), size = !strcmp(argv[1], "data") ? sizeof away : 0;
+	volatile int *word = mmap(NULL, 4096 + sizeof away, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	data = (char *)word + 4096;
 	if (trap)
 		trapping();
 	else {
@@ -85,15 +103,20 @@ int main(int argc, char **argv)
 		pin(0);
 		if ((child = fork()) == 0) {
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
-			pin(!strcmp(argv[1], "far"));
+			pin(strcmp(argv[1], "near") != 0);
 			for (long i = 0; i < n; i++)
-				take_turn(word, 1);
+				if (spin)
+					spin_turn(word, 1, size);
+				else
+					take_turn(word, 1);
 			_exit(0);
 		}
 	}
 	clock_gettime(CLOCK_MONOTONIC, &a);
 	for (long i = 0; i < n; i++) {
-		if (!trap)
+		if (spin)
+			spin_turn(word, 0, size);
+		else if (!trap)
 			take_turn(word, 0);
 		else if (syscall(SYS_getppid) != 1)
 			return 1;
