@@ -121,7 +121,8 @@ func (t *thread) CallLast(c platform.HostCall) bool {
 
 // ReadFile implements platform.FileReader.
 func (t *thread) ReadFile(file int, same platform.FileID, addr, n uint64, off int64) (uint64, error) {
-	return t.Call(platform.HostCall{Nr: unix.SYS_PREAD64, Args: [6]uint64{0, addr, n, uint64(off)}, HasFile: true, File: file, Same: same})
+	got, err := t.Call(platform.HostCall{Nr: unix.SYS_PREAD64, Args: [6]uint64{0, addr, n, uint64(off)}, HasFile: true, File: file, Same: same})
+	return min(got, n), err // the guest can say anything
 }
 
 // makeLast makes the call that waits to be the last step, since something else

@@ -32,7 +32,7 @@ enum { STATE = 0, SUP_SLEEPS = 8, INTERRUPT = 12, EVENT = 32, SIG = 36, FRAME = 
 	OP = 144, RESULT = 168 };
 enum { ST_GUEST, ST_EVENT, ST_REPLY };
 enum { EV_READY = 1, EV_SYSCALL, EV_FAULT, EV_INTERRUPT, EV_DONE };
-enum { OP_RETURN = 1, OP_RESUME };
+enum { OP_RETURN = 1, OP_RESUME, OP_FINISH = 9 };
 
 static uint64_t seed;
 
