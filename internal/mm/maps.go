@@ -157,23 +157,12 @@ func (m *MM) Maps(smaps bool) ([]Mapping, error) {
 // process with hundreds of libraries has thousands of lines, so nothing is
 // allocated for one.
 func (m *MM) parse(line []byte) (Mapping, bool) {
-	var e Mapping
-	var valid [5]bool
-	e.Start, line, valid[0] = number(line, 16, '-')
-	e.End, line, valid[1] = number(line, 16, ' ')
-	if len(line) < 5 || line[4] != ' ' {
+	l, ok := host.ParseMapping(line)
+	if !ok {
 		return Mapping{}, false
 	}
-	e.Perms = perms(line[:4])
-	var major, minor uint64
-	e.Offset, line, valid[2] = number(line[5:], 16, ' ')
-	major, line, _ = number(line, 16, ':')
-	minor, line, valid[3] = number(line, 16, ' ')
-	e.Ino, line, valid[4] = number(line, 10, ' ')
-	if valid != [5]bool{true, true, true, true, true} {
-		return Mapping{}, false
-	}
-	name := bytes.TrimLeft(line, " ")
+	e := Mapping{Start: l.Start, End: l.End, Perms: perms(l.Perms), Offset: l.Offset, Ino: l.Ino}
+	name := l.Name
 	if e.Ino == 0 {
 		if len(name) > 0 && name[0] == '[' {
 			e.Name = string(name)
@@ -181,9 +170,9 @@ func (m *MM) parse(line []byte) (Mapping, bool) {
 		return e, true
 	}
 	m.names.mu.Lock()
-	g, ok := m.names.m[platform.FileID{Dev: host.MakeDev(uint32(major), uint32(minor)), Ino: e.Ino}]
+	g, known := m.names.m[platform.FileID{Dev: host.MakeDev(l.Major, l.Minor), Ino: e.Ino}]
 	m.names.mu.Unlock()
-	if ok {
+	if known {
 		e.Major, e.Minor, e.Ino, e.Name = g.major, g.minor, g.ino, g.path
 	} else {
 		// A file of the kernel's own making, such as shared anonymous memory.
@@ -194,29 +183,6 @@ func (m *MM) parse(line []byte) (Mapping, bool) {
 		}
 	}
 	return e, true
-}
-
-// number reads digits up to the byte end, or to the end of the line, and gives
-// what follows.
-func number(b []byte, base uint64, end byte) (n uint64, rest []byte, ok bool) {
-	for i, c := range b {
-		var d uint64
-		switch {
-		case c == end:
-			return n, b[i+1:], i > 0
-		case '0' <= c && c <= '9':
-			d = uint64(c - '0')
-		case 'a' <= c && c <= 'f':
-			d = uint64(c-'a') + 10
-		default:
-			return 0, nil, false
-		}
-		if d >= base || n > (1<<64-1)>>4 {
-			return 0, nil, false
-		}
-		n = n*base + d
-	}
-	return n, nil, len(b) > 0
 }
 
 // perms is string(b), without an allocation for what is common.

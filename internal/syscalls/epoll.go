@@ -1,7 +1,6 @@
 package syscalls
 
 import (
-	"encoding/binary"
 	"math"
 	"sync"
 	"time"
@@ -41,9 +40,7 @@ func sysEpollCtl(t *task.Task, epfd, op, fd int32, event uint64) (uint64, error)
 		if _, err := t.Mem().CopyIn(event, b); err != nil {
 			return 0, err
 		}
-		ev.Events = binary.LittleEndian.Uint32(b)
-		data := b[linux.SizeofEpollEvent-8:]
-		ev.Data = [2]uint32{binary.LittleEndian.Uint32(data), binary.LittleEndian.Uint32(data[4:])}
+		copy(usermem.AsBytes(&ev), b)
 	}
 	ef, err := t.FDs().Get(epfd)
 	if err != nil {

@@ -52,28 +52,23 @@ type buffers struct {
 	rs  []usermem.Range
 }
 
-// newBuffers copies rs, so that those who need no more than one range of it need
-// not have it on the heap.
-func newBuffers(m usermem.Memory, rs []usermem.Range) *buffers {
-	return &buffers{m, slices.Clone(rs)}
-}
-
 // copyIn gathers up to len(dst) bytes and advances.
-func (b *buffers) copyIn(dst []byte) (int, error) { return b.move(dst, false) }
+func (b *buffers) copyIn(dst []byte) (int, error) { return move(b.mem, &b.rs, dst, false) }
 
 // copyOut scatters src and advances.
-func (b *buffers) copyOut(src []byte) (int, error) { return b.move(src, true) }
+func (b *buffers) copyOut(src []byte) (int, error) { return move(b.mem, &b.rs, src, true) }
 
-// move copies p from the ranges or, with out, to them, until either ends.
-func (b *buffers) move(p []byte, out bool) (n int, err error) {
-	for n < len(p) && len(b.rs) > 0 {
-		r := &b.rs[0]
+// move copies p from the ranges or, with out, to them, until either ends. The
+// ranges of small transfers are on the stack, and stay there.
+func move(mem usermem.Memory, rs *[]usermem.Range, p []byte, out bool) (n int, err error) {
+	for n < len(p) && len(*rs) > 0 {
+		r := &(*rs)[0]
 		if m := int(min(r.Len, uint64(len(p)-n))); m > 0 {
 			var got int
 			if out {
-				got, err = b.mem.CopyOut(r.Addr, p[n:n+m])
+				got, err = mem.CopyOut(r.Addr, p[n:n+m])
 			} else {
-				got, err = b.mem.CopyIn(r.Addr, p[n:n+m])
+				got, err = mem.CopyIn(r.Addr, p[n:n+m])
 			}
 			n += got
 			r.Addr, r.Len = r.Addr+uint64(got), r.Len-uint64(got)
@@ -82,7 +77,7 @@ func (b *buffers) move(p []byte, out bool) (n int, err error) {
 			}
 		}
 		if r.Len == 0 {
-			b.rs = b.rs[1:]
+			*rs = (*rs)[1:]
 		}
 	}
 	return n, nil
@@ -132,15 +127,13 @@ func read(t *task.Task, f *vfs.File, rs []usermem.Range, off int64, flags uint32
 		}
 	}
 	c := t.Ctx()
-	var b *buffers
-	if len(rs) != 1 || total >= minView {
-		b = newBuffers(t.Mem(), rs)
-	}
 	done := uint64(0)
 	for {
 		want := int(min(total-done, maxChunk))
 		if want >= minView {
-			n, ok, err := f.ReadView(viewOffset(off, done), want, b.copyOut)
+			v := &buffers{t.Mem(), slices.Clone(rs)}
+			n, ok, err := f.ReadView(viewOffset(off, done), want, v.copyOut)
+			rs = v.rs
 			if done += uint64(n); err != nil && done == 0 {
 				return 0, err
 			}
@@ -169,12 +162,7 @@ func read(t *task.Task, f *vfs.File, rs []usermem.Range, off int64, flags uint32
 			}
 			return 0, err
 		}
-		var m int
-		if b != nil {
-			m, err = b.copyOut(buf[:n])
-		} else {
-			m, err = t.Mem().CopyOut(rs[0].Addr, buf[:n])
-		}
+		m, err := move(t.Mem(), &rs, buf[:n], true)
 		done += uint64(m)
 		if err != nil {
 			if off == curPos && !f.Stream() {
@@ -268,15 +256,13 @@ func write(t *task.Task, f *vfs.File, rs []usermem.Range, off int64, flags uint3
 	total := usermem.Total(rs)
 	nonblock := f.NonBlocking() || flags&rwfNowait != 0
 	c := t.Ctx()
-	var b *buffers
-	if len(rs) != 1 || total >= minView {
-		b = newBuffers(t.Mem(), rs)
-	}
 	done := uint64(0)
 	for {
 		want := int(min(total-done, maxChunk))
 		if want >= minView && flags&rwfAppend == 0 {
-			n, ok, err := f.WriteView(c, viewOffset(off, done), want, b.copyIn)
+			v := &buffers{t.Mem(), slices.Clone(rs)}
+			n, ok, err := f.WriteView(c, viewOffset(off, done), want, v.copyIn)
+			rs = v.rs
 			if done += uint64(n); err != nil && done == 0 {
 				return 0, err
 			}
@@ -288,13 +274,7 @@ func write(t *task.Task, f *vfs.File, rs []usermem.Range, off int64, flags uint3
 			}
 		}
 		buf := t.Buffer(want)
-		var got int
-		var err error
-		if b != nil {
-			got, err = b.copyIn(buf)
-		} else {
-			got, err = t.Mem().CopyIn(rs[0].Addr, buf)
-		}
+		got, err := move(t.Mem(), &rs, buf, false)
 		if err != nil && got == 0 {
 			if done > 0 {
 				break

@@ -28,6 +28,9 @@ func (t *thread) await() uint32 {
 		} else {
 			t.spinFails = min(t.spinFails+1, 1<<20)
 		}
+		if t.computes {
+			t.p.asleep.Add(1)
+		}
 		atomic.StoreUint32(&c.SupSleeps, 1)
 		t.waiting.Store(true)
 		for {
@@ -39,6 +42,9 @@ func (t *thread) await() uint32 {
 		}
 		t.waiting.Store(false)
 		atomic.StoreUint32(&c.SupSleeps, 0)
+		if t.computes {
+			t.p.asleep.Add(-1)
+		}
 	}
 	if atomic.LoadUint32(&c.State) != stEvent {
 		return 0
@@ -74,6 +80,10 @@ func (t *thread) spin(ticks uint64) bool {
 	if !host.CanYield() {
 		return spinUntil(&c.State, stEvent, ticks, &c.SupCPU, &c.StubCPU)
 	}
+	// Most come at once, and need not be counted.
+	if t.spinRound() {
+		return true
+	}
 	t.p.spinning.Add(1)
 	defer t.p.spinning.Add(-1)
 	came, calm := t.spinAndYield(ticks, false)
@@ -95,9 +105,18 @@ func (p *Platform) takePatience() bool {
 }
 
 // crowded reports whether threads of the guest could use the CPUs that others
-// spin on.
+// spin on: for each that runs somebody spins or sleeps.
 func (p *Platform) crowded() bool {
-	return int(p.running.Load()+p.patient.Load()) > runtime.NumCPU()
+	return int(p.spinning.Load()+p.asleep.Load()+p.patient.Load()) > runtime.NumCPU()
+}
+
+// spinRound spins for as long as nobody need yield.
+func (t *thread) spinRound() bool {
+	round := uint64(roundTicks)
+	if int(t.p.spinning.Load()) > runtime.NumCPU() {
+		round = crowdTicks
+	}
+	return spinUntil(&t.c.State, stEvent, round, &t.c.SupCPU, &t.c.StubCPU)
 }
 
 // spinAndYield lets others run in between; calm tells that these did not take
@@ -106,13 +125,6 @@ func (t *thread) spinAndYield(ticks uint64, patient bool) (came, calm bool) {
 	c := t.c
 	shared := false
 	for begin := ticksNow(); ; {
-		round := uint64(roundTicks)
-		if int(t.p.spinning.Load()) > runtime.NumCPU() {
-			round = crowdTicks
-		}
-		if spinUntil(&c.State, stEvent, round, &c.SupCPU, &c.StubCPU) {
-			return true, true
-		}
 		if c.SupCPU == c.StubCPU && !shared {
 			shared = true
 			t.sharedCPU()
@@ -123,6 +135,9 @@ func (t *thread) spinAndYield(ticks uint64, patient bool) (came, calm bool) {
 		}
 		if ticksNow()-begin > ticks || patient && t.p.crowded() {
 			return atomic.LoadUint32(&c.State) == stEvent, true
+		}
+		if t.spinRound() {
+			return true, true
 		}
 	}
 }

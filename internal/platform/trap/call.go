@@ -51,13 +51,16 @@ type passing struct {
 func (t *thread) fill(calls []platform.HostCall) (passing, error) {
 	table := ordersOf(t.slot)
 	t.c.NrOrders = uint32(len(calls))
-	d := passing{kept: t.proc.kept}
+	var d passing
 	for i := range calls {
 		table[i] = order{Nr: calls[i].Nr, Args: calls[i].Args}
 		if !calls[i].HasFile {
 			continue
 		}
-		d.files = true
+		if !d.files {
+			d.files, d.kept = true, t.proc.kept
+			t.proc.kept = kept{open: true} // whatever an error leaves
+		}
 		switch calls[i].Nr {
 		case unix.SYS_PREAD64:
 			table[i].Args[0] = 1
@@ -76,15 +79,11 @@ func (t *thread) fill(calls []platform.HostCall) (passing, error) {
 			how |= recvKeep
 		}
 		table[i].Receive = how
-		t.proc.kept = kept{open: true} // whatever an error leaves
 		if err := t.proc.ch.Send(calls[i].File); err != nil {
 			t.proc.ch.Drain()
 			return d, linux.ENOMEM
 		}
 		d.sent = true
-	}
-	if d.files {
-		t.proc.kept = kept{open: true}
 	}
 	return d, nil
 }

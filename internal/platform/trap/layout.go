@@ -12,7 +12,6 @@ const (
 	offStack   = 0x2000
 	stackSize  = 0xe000
 	offBuf     = 0x10000
-	bufSize    = 0x2c000
 	inSize     = 0x6000
 	offOut     = offBuf + inSize
 	vecData    = 128 // where in the buffer is what an array of struct iovec points to

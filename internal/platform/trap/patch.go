@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"maps"
 	"slices"
-	"strconv"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -68,7 +67,6 @@ const anyNr = ^uint64(0)
 // site is a patched site.
 type site struct {
 	start uint64 // address of its first byte
-	index uint64
 	// resume is where in the trampoline the comparison is, 0 if there is none.
 	resume uint64
 	// cmp is the length of the comparison.
@@ -169,7 +167,7 @@ func (t *thread) patch(s *sites, pc, nr uint64) {
 	if i >= maxSites {
 		return
 	}
-	at := site{index: i}
+	var at site
 	slot, record, tramp := patchBase+8*i, recordBase+perSite*i, codeBase+perSite*i
 	var rec, body [perSite]byte
 	body[0] = 0xb9 // mov $record, %ecx
@@ -280,19 +278,9 @@ func (t *thread) mayReplace(addr uint64, n int) bool {
 		return false
 	}
 	for line := range bytes.Lines(b) {
-		// start-end perms offset dev inode path
-		f := bytes.SplitN(line, []byte(" "), 6)
-		lo, hi, ok := bytes.Cut(f[0], []byte("-"))
-		if !ok || len(f) < 6 {
-			return false
-		}
-		start, err1 := strconv.ParseUint(string(lo), 16, 64)
-		end, err2 := strconv.ParseUint(string(hi), 16, 64)
-		if err1 != nil || err2 != nil {
-			return false
-		}
-		if start <= addr && addr < end {
-			return string(f[1]) == "r-xp" && string(f[4]) != "0"
+		m, ok := host.ParseMapping(bytes.TrimSuffix(line, []byte("\n")))
+		if ok && m.Start <= addr && addr < m.End {
+			return string(m.Perms) == "r-xp" && m.Ino != 0
 		}
 	}
 	return false

@@ -51,6 +51,7 @@ type thread struct {
 	spinFails   int    // in a row: nothing came while spinning
 	sameCPU     int
 	parked      bool // the supervisor waits for something else
+	computes    bool // it waits for the guest's next call, not for the stub
 	mayYield    bool // as the stub knows it
 
 	finishing sync.Once
@@ -223,11 +224,7 @@ func (t *thread) Run() platform.Event {
 		return t.deadEvent()
 	}
 	t.inGuest.Store(true)
-	t.p.running.Add(1)
-	defer func() {
-		t.p.running.Add(-1)
-		t.inGuest.Store(false)
-	}()
+	defer t.inGuest.Store(false)
 	if t.interrupt.Swap(false) {
 		return platform.Event{Kind: platform.Interrupted}
 	}
@@ -260,7 +257,9 @@ func (t *thread) Run() platform.Event {
 	default:
 		t.give(opResume)
 	}
+	t.computes = true
 	kind := t.await()
+	t.computes = false
 	if t.lastMade {
 		t.lastMade = false
 		t.passed(t.lastPassing, c.Result <= ^uint64(4095))

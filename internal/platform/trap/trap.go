@@ -35,7 +35,7 @@ type Platform struct {
 	fpHead   atomic.Pointer[[48]byte]
 	patient  atomic.Int32 // threads that spin for long
 	spinning atomic.Int32 // threads that do so at all
-	running  atomic.Int32 // guest threads that run, as far as the supervisor knows
+	asleep   atomic.Int32 // threads that sleep while the guest's compute
 
 	mu       sync.Mutex
 	procs    map[int]*process // by host pid

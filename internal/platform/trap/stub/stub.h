@@ -16,7 +16,6 @@ typedef unsigned char u8;
 #define OFF_STACK 0x2000UL		/* the alternate signal stack */
 #define STACK_SIZE 0xe000UL
 #define OFF_BUF 0x10000UL		/* data of calls */
-#define BUF_SIZE 0x2c000UL
 
 /* Who has the control block. */
 #define ST_GUEST 0			/* the guest runs */
