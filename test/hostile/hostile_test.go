@@ -343,12 +343,15 @@ func TestKillSupervisor(t *testing.T) {
 	for _, p := range platforms() {
 		t.Run(p, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(1, 2))
-			for i := range 100 {
+			for i := range 300 {
 				args := []string{"churn", strconv.Itoa(i + 1)}
-				if i%10 == 9 {
+				if i%10 == 8 {
 					args = []string{"hidden-wait", strconv.Itoa(i + 1), "2"}
 				}
 				args = append([]string{guest}, args...)
+				if i%2 == 1 { // most likely amid a fork
+					args[1] = "forks"
+				}
 				if i%10 == 4 { // some of whose processes are made in advance
 					args = []string{"/bin/sh", "-c", "echo ready; while :; do /bin/true; done"}
 				}

@@ -253,7 +253,7 @@ func (t *thread) Clone(a platform.CloneArgs) (platform.Thread, error) {
 		t.proc.threads++
 		t.proc.mu.Unlock()
 	} else {
-		c.proc = &process{pid: int(tid), threads: 1}
+		c.proc = newProcess(int(tid), t.proc.family)
 		if !a.SameMemory {
 			c.as = &space{auxv: t.as.auxv}
 		}

@@ -65,10 +65,17 @@ func (p *Platform) SpawnFD() int { return p.image.FD() }
 
 // NewProcess implements platform.Platform.
 func (p *Platform) NewProcess() (platform.Thread, error) {
-	pid, err := p.image.Spawn(p.channel.Guest(), -1, -1, true)
+	launch, err := p.image.Spawn(p.channel.Guest())
 	if err != nil {
 		return nil, fmt.Errorf("start a guest process: %w", err)
 	}
+	started := false
+	defer func() {
+		if !started {
+			launch.Release()
+		}
+	}()
+	pid := launch.PID
 	fail := func(what string, err error) (platform.Thread, error) {
 		guestmem.Kill(pid, false)
 		wait(pid)
@@ -89,7 +96,7 @@ func (p *Platform) NewProcess() (platform.Thread, error) {
 	if err := ptraceCall(unix.PTRACE_SETOPTIONS, pid, 0, options); err != nil {
 		return fail("trace", err)
 	}
-	t := &thread{p: p, tid: pid, proc: &process{pid: pid, threads: 1}}
+	t := &thread{p: p, tid: pid, proc: newProcess(pid, &family{launch: launch})}
 	if err := getRegs(pid, &t.regs); err != nil {
 		return fail("trace", err)
 	}
@@ -128,5 +135,6 @@ func (p *Platform) NewProcess() (platform.Thread, error) {
 	t.slot = t.as.Join(pid)
 	t.fresh = true
 	t.regsValid, t.attached = true, true
+	started = true
 	return t, nil
 }

@@ -19,12 +19,37 @@ import (
 // to be attached, ignore it by default.
 const interruptSignal = unix.SIGURG
 
+// family is a process that was spawned and all that forked from it.
+type family struct {
+	launch *stub.Launch // of the process that was spawned; its leash is all theirs
+	n      atomic.Int32 // of processes that have not been reaped
+}
+
 // process is a host process of the guest.
 type process struct {
 	pid     int
+	family  *family
 	mu      sync.Mutex
 	threads int
 	reaped  bool
+}
+
+// newProcess returns a process that has one thread.
+func newProcess(pid int, f *family) *process {
+	f.n.Add(1)
+	return &process{pid: pid, family: f, threads: 1}
+}
+
+// setReaped notes that the process has been waited for: its id is not used from
+// here on.
+func (pr *process) setReaped() {
+	pr.mu.Lock()
+	first := !pr.reaped
+	pr.reaped = true
+	pr.mu.Unlock()
+	if first && pr.family.n.Add(-1) == 0 {
+		pr.family.launch.Release()
+	}
 }
 
 // thread implements platform.Thread.
@@ -262,9 +287,7 @@ func (t *thread) pageFaultCode(ev *platform.Event) uint64 {
 func (t *thread) gone(ws unix.WaitStatus) {
 	t.dead, t.reaped = true, true
 	if t.tid == t.proc.pid {
-		t.proc.mu.Lock()
-		t.proc.reaped = true
-		t.proc.mu.Unlock()
+		t.proc.setReaped()
 	}
 }
 
@@ -394,9 +417,7 @@ func (t *thread) leave() {
 				break
 			}
 		}
-		t.proc.mu.Lock()
-		t.proc.reaped = true
-		t.proc.mu.Unlock()
+		t.proc.setReaped()
 	}
 }
 

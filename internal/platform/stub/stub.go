@@ -90,28 +90,34 @@ func (im *Image) MoveTo(fd int) error {
 // Close releases the image.
 func (im *Image) Close() { unix.Close(im.fd) }
 
-// Spawn starts a process from the image. Its descriptors are sock as 0 and, if
-// it is not negative, mem as 1; leash, if it is not negative, stays open under
-// its number, and the process's group gets SIGKILL when its other end closes.
-// With traced, the calling OS thread, which must be locked, is its tracer, and
-// the process stops at its first instruction by the SIGTRAP of exec.
-func (im *Image) Spawn(sock, mem, leash int, traced bool) (int, error) {
-	var l Launch
-	l.start(im.fd, sock, mem, leash, traced, true)
-	if l.PID < 0 {
-		return 0, linux.Errno(-l.PID)
-	}
-	return l.PID, nil
+// Spawn starts a process from the image, in a session of its own, with sock as
+// its descriptor 0. The calling OS thread, which must be locked, is its tracer,
+// and the process stops at its first instruction by the SIGTRAP of exec.
+func (im *Image) Spawn(sock int) (*Launch, error) {
+	return im.start(sock, -1, true)
 }
 
-// Launch is Spawn, not traced, that does not wait until the process has executed
-// the image. The result must be kept until it has shown that, or ended.
-func (im *Image) Launch(sock, mem, leash int) (*Launch, error) {
+// Launch starts a process from the image, in a session of its own, with sock
+// and mem as its descriptors 0 and 1. It does not wait until the process has
+// executed the image: the result must be kept until it has shown that, or
+// ended.
+func (im *Image) Launch(sock, mem int) (*Launch, error) {
+	return im.start(sock, mem, false)
+}
+
+func (im *Image) start(sock, mem int, traced bool) (*Launch, error) {
+	var leash [2]int
+	if err := unix.Pipe2(leash[:], unix.O_CLOEXEC); err != nil {
+		return nil, err
+	}
 	l := new(Launch)
-	l.start(im.fd, sock, mem, leash, false, false)
+	l.exec(im.fd, sock, mem, leash[0], traced)
+	unix.Close(leash[0])
 	if l.PID < 0 {
+		unix.Close(leash[1])
 		return nil, linux.Errno(-l.PID)
 	}
+	l.leash = leash[1]
 	return l, nil
 }
 

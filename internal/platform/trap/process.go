@@ -57,14 +57,10 @@ type kept struct {
 // guest has cloned behind the supervisor's back can be found.
 type family struct {
 	sid    int
-	launch *stub.Launch // kept for the process that was spawned
+	launch *stub.Launch // of the process that was spawned; its leash is all theirs
 	n      int          // of processes that the supervisor knows, under Platform.mu
 	// swept: the last known one was killed with all others, under Platform.mu.
 	swept bool
-	// leash is the writing end of a pipe. When it closes, because the
-	// supervisor has died, the host sends SIGKILL to the family, which holds
-	// the other end and can neither close nor change it.
-	leash int
 }
 
 func newProcess(ch *channel, f *family) *process {
@@ -78,19 +74,12 @@ func (p *Platform) spawn(r *region) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	var leash [2]int
-	if err := unix.Pipe2(leash[:], unix.O_CLOEXEC); err != nil {
-		ch.Close()
-		return nil, err
-	}
-	launch, err := p.image.Launch(ch.Guest(), r.fd, leash[0])
-	unix.Close(leash[0])
+	launch, err := p.image.Launch(ch.Guest(), r.fd)
 	if err != nil {
-		unix.Close(leash[1])
 		ch.Close()
 		return nil, err
 	}
-	pr := newProcess(&channel{Channel: ch}, &family{sid: launch.PID, leash: leash[1], launch: launch})
+	pr := newProcess(&channel{Channel: ch}, &family{sid: launch.PID, launch: launch})
 	pr.pid = launch.PID
 	return pr, nil
 }
@@ -183,7 +172,7 @@ func (p *Platform) endLocked(pr *process) {
 		if !pr.family.swept {
 			guestmem.Kill(pr.family.sid, true)
 		}
-		unix.Close(pr.family.leash)
+		pr.family.launch.Release()
 	}
 }
 

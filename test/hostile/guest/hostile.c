@@ -16,6 +16,17 @@ static void *spin_calls(void *p)
 	return p;
 }
 
+static void *fork_exit(void *p)
+{
+	for (;;) {
+		pid_t c = fork();
+		if (c == 0)
+			_exit(0);
+		waitpid(c, NULL, 0);
+	}
+	return p;
+}
+
 static void threads(int n, void *(*f)(void *))
 {
 	for (int i = 0; i < n; i++) {
@@ -583,6 +594,10 @@ int main(int argc, char **argv)
 			}
 			reap(c, 20);
 		}
+	} else if (MODE("forks")) {	/* until killed from outside */
+		puts("forks");
+		threads(4, fork_exit);
+		fork_exit(NULL);
 	} else if (MODE("idle"))
 		threads(2, spin);
 	puts("survived");
