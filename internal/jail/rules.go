@@ -34,8 +34,8 @@ func rules(c *Config) []rule {
 		unix.SYS_PROCESS_VM_READV, unix.SYS_PROCESS_VM_WRITEV, unix.SYS_WAIT4, unix.SYS_WAITID,
 		unix.SYS_PIDFD_OPEN, unix.SYS_PIDFD_SEND_SIGNAL, unix.SYS_KILL, unix.SYS_TGKILL, unix.SYS_TKILL,
 		// What a child does between clone and its first guest instruction:
-		// a session of its own, no capabilities, a filter of its own.
-		unix.SYS_SETSID, unix.SYS_GETSID, unix.SYS_GETPGID, unix.SYS_CAPSET, unix.SYS_SENDMSG, unix.SYS_RECVMSG,
+		// no capabilities, a filter of its own.
+		unix.SYS_GETSID, unix.SYS_GETPGID, unix.SYS_CAPSET, unix.SYS_SENDMSG, unix.SYS_RECVMSG,
 	)
 	const (
 		threadFlags = unix.CLONE_VM | unix.CLONE_FS | unix.CLONE_FILES | unix.CLONE_SIGHAND | unix.CLONE_THREAD
@@ -47,6 +47,8 @@ func rules(c *Config) []rule {
 		when(unix.SYS_CLONE, within(0, anyThread|unix.CLONE_VFORK)),
 		when(unix.SYS_PRCTL, is(0, unix.PR_GET_TIMERSLACK, unix.PR_SET_TIMERSLACK, unix.PR_SET_VMA, unix.PR_SET_PDEATHSIG,
 			unix.PR_SET_NAME, unix.PR_SET_DUMPABLE, unix.PR_SET_NO_NEW_PRIVS, unix.PR_SET_THP_DISABLE)),
+		// A process group of its own.
+		when(unix.SYS_SETPGID, is(0, 0), is(1, 0)),
 		// The channel to each guest process (platform trap).
 		when(unix.SYS_SOCKETPAIR, is(0, unix.AF_UNIX)),
 		when(unix.SYS_PRLIMIT64, is(0, 0)),

@@ -41,6 +41,18 @@ type Beginner interface {
 	Begin()
 }
 
+// Wait is how the kernel waits on behalf of a thread whose call it serves.
+type Wait uint8
+
+const (
+	// NoWait: the call will soon be done.
+	NoWait Wait = iota
+	// Awake: it may soon be done, if others of the sandbox run.
+	Awake
+	// Asleep: it will take a while.
+	Asleep
+)
+
 // EventKind tells why Run returned.
 type EventKind uint8
 
@@ -200,9 +212,9 @@ type Thread interface {
 	// and results are in memory as soon as they are copied out: somebody looks
 	// at every call.
 	SetIDs(ids *IDs)
-	// Parked tells that the kernel is about to wait on the thread's behalf, or
-	// has done so.
-	Parked(on bool)
+	// Waits tells that the kernel is about to wait on the thread's behalf, or has
+	// done so, for which the platform need not use a CPU.
+	Waits(Wait)
 	// Exit ends the host thread, and the host process with its last one.
 	Exit()
 	// Abandon ends a thread that Clone made and nobody attached.

@@ -7,6 +7,7 @@ import (
 
 	"sentinel/internal/abi/linux"
 	"sentinel/internal/host"
+	"sentinel/internal/platform"
 	"sentinel/internal/waiter"
 )
 
@@ -49,13 +50,13 @@ func (t *Task) BlockUntil(w waiter.Waitable, mask waiter.Mask, deadline time.Tim
 
 // blocking is a call of BlockUntil.
 type blocking struct {
-	t      *Task
-	w      waiter.Waitable
-	mask   waiter.Mask
-	host   waiter.HostWaitable // nil if it is not waited for in the host
-	entry  *waiter.Entry       // nil if not registered
-	parked bool
-	vain   int // times that the host found ready what is not
+	t     *Task
+	w     waiter.Waitable
+	mask  waiter.Mask
+	host  waiter.HostWaitable // nil if it is not waited for in the host
+	entry *waiter.Entry       // nil if not registered
+	waits platform.Wait       // what the platform has been told
+	vain  int                 // times that the host found ready what is not
 }
 
 // manyVain is how often the host may find ready what is not: it knows less than
@@ -72,10 +73,15 @@ func (b *blocking) end() {
 	if b.entry != nil {
 		b.w.EventUnregister(b.entry)
 	}
-	if b.parked {
-		b.t.th.Parked(false)
-	}
+	b.setWait(platform.NoWait)
 	b.t.sleeping.Store(false)
+}
+
+func (b *blocking) setWait(w platform.Wait) {
+	if b.waits != w {
+		b.waits = w
+		b.t.th.Waits(w)
+	}
 }
 
 // hostWait returns where to wait in the host, if anywhere.
@@ -90,13 +96,15 @@ func (b *blocking) hostWait() (fd int, all bool) {
 func (b *blocking) sleep(d time.Duration) {
 	t := b.t
 	fd, all := b.hostWait()
-	if !b.parked {
+	if b.waits != platform.Asleep {
 		t.sleeping.Store(true)
-		if b.w != nil && fd < 0 && t.park.spin() {
-			return
+		if b.w != nil && fd < 0 {
+			b.setWait(platform.Awake)
+			if t.park.spin() {
+				return
+			}
 		}
-		b.parked = true
-		t.th.Parked(true)
+		b.setWait(platform.Asleep)
 		t.k.blocked()
 	}
 	if fd < 0 {

@@ -85,10 +85,10 @@ func (r fileReader) readHead() ([]byte, error) {
 // Exec implements execve(2) and execveat(2). The new process is complete before
 // anything of the old one is given up.
 func (t *Task) Exec(a ExecArgs) error {
-	t.th.Parked(true) // if all goes well, it waits for nothing but its end
+	t.th.Waits(platform.Asleep) // if all goes well, it waits for nothing but its end
 	err := t.exec(a)
 	if err != nil {
-		t.th.Parked(false)
+		t.th.Waits(platform.NoWait)
 		return err
 	}
 	t.k.prepare()

@@ -323,8 +323,8 @@ func (t *thread) Interrupt() {
 // SetIDs implements platform.Thread.
 func (t *thread) SetIDs(*platform.IDs) {}
 
-// Parked implements platform.Thread.
-func (t *thread) Parked(bool) {}
+// Waits implements platform.Thread.
+func (t *thread) Waits(platform.Wait) {}
 
 // Kill implements platform.Thread.
 func (t *thread) Kill() {

@@ -61,7 +61,9 @@ child:
 	TESTQ AX, AX
 	JNZ  fail
 untraced:
-	MOVL $112, AX          // setsid
+	XORL DI, DI
+	XORL SI, SI
+	MOVL $109, AX          // setpgid(0, 0)
 	SYSCALL
 	MOVQ 8(R12), DI
 	XORL SI, SI

@@ -90,14 +90,14 @@ func (im *Image) MoveTo(fd int) error {
 // Close releases the image.
 func (im *Image) Close() { unix.Close(im.fd) }
 
-// Spawn starts a process from the image, in a session of its own, with sock as
+// Spawn starts a process from the image, in a process group of its own, with sock as
 // its descriptor 0. The calling OS thread, which must be locked, is its tracer,
 // and the process stops at its first instruction by the SIGTRAP of exec.
 func (im *Image) Spawn(sock int) (*Launch, error) {
 	return im.start(sock, -1, true)
 }
 
-// Launch starts a process from the image, in a session of its own, with sock
+// Launch starts a process from the image, in a process group of its own, with sock
 // and mem as its descriptors 0 and 1. It does not wait until the process has
 // executed the image: the result must be kept until it has shown that, or
 // ended.

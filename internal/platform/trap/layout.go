@@ -45,6 +45,8 @@ const (
 	opCAS       = 7
 	opSaveFP    = 8
 	opFinish    = 9
+	spinYield   = 1
+	spinGiveWay = 2
 )
 
 // control is struct cb: the control block of a thread. Everything in it can be

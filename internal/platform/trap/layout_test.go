@@ -45,6 +45,7 @@ func TestLayout(t *testing.T) {
 		"EV_READY": evReady, "EV_SYSCALL": evSyscall, "EV_FAULT": evFault, "EV_INTERRUPT": evInterrupt, "EV_DONE": evDone, "EV_PATCHED": evPatched, "EV_SLICE_LOST": evSliceLost,
 		"OP_RETURN": opReturn, "OP_RESUME": opResume, "OP_ORDERS": opOrders, "OP_BLOCK": opBlock, "OP_CLONE": opClone,
 		"OP_EXIT": opExit, "OP_CAS": opCAS, "OP_SAVE_FP": opSaveFP, "OP_FINISH": opFinish,
+		"SPIN_YIELD": spinYield, "SPIN_GIVE_WAY": spinGiveWay,
 		"RECV_DROP": recvDrop, "RECV_TAKE": recvTake, "RECV_KEEP": recvKeep,
 		"sizeof(struct order)": orderSize,
 	}

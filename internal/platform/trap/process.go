@@ -53,10 +53,12 @@ type kept struct {
 }
 
 // family is a process that was spawned and all that forked from it. They are a
-// session of the host's, which none of them can leave; so also what a hostile
-// guest has cloned behind the supervisor's back can be found.
+// process group of the host's, which none of them can leave; so also what a
+// hostile guest has cloned behind the supervisor's back can be found. A session
+// would do as well, but the host's scheduler gives each one a share of its own
+// (sched_autogroup): to yield would then only be to yield to oneself.
 type family struct {
-	sid    int
+	pgid   int
 	launch *stub.Launch // of the process that was spawned; its leash is all theirs
 	n      int          // of processes that the supervisor knows, under Platform.mu
 	// swept: the last known one was killed with all others, under Platform.mu.
@@ -79,7 +81,7 @@ func (p *Platform) spawn(r *region) (*process, error) {
 		ch.Close()
 		return nil, err
 	}
-	pr := newProcess(&channel{Channel: ch}, &family{sid: launch.PID, launch: launch})
+	pr := newProcess(&channel{Channel: ch}, &family{pgid: launch.PID, launch: launch})
 	pr.pid = launch.PID
 	return pr, nil
 }
@@ -121,7 +123,7 @@ func (p *Platform) adopt(c *thread) bool {
 	if p.procs[c.tid] != nil || !isChild(c.tid) {
 		return false
 	}
-	if sid, err := unix.Getsid(c.tid); err != nil || sid != c.proc.family.sid {
+	if pgid, err := unix.Getpgid(c.tid); err != nil || pgid != c.proc.family.pgid {
 		return false
 	}
 	c.proc.pid = c.tid
@@ -170,7 +172,7 @@ func (p *Platform) endLocked(pr *process) {
 	if pr.family.n--; pr.family.n == 0 {
 		// The group has its id as long as anybody is in it, if only a zombie.
 		if !pr.family.swept {
-			guestmem.Kill(pr.family.sid, true)
+			guestmem.Kill(pr.family.pgid, true)
 		}
 		pr.family.launch.Release()
 	}
@@ -278,7 +280,7 @@ func (t *thread) leave() {
 			// It has forked all that it ever will, and who gets SIGKILL with
 			// it does not fork any more. This thread may send it; the one
 			// that finds the process dead might have to look for one that may.
-			guestmem.Kill(f.sid, true)
+			guestmem.Kill(f.pgid, true)
 			f.swept = true
 		}
 		if !pr.isDead() && p.ending < maxEnding {

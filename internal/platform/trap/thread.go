@@ -50,9 +50,9 @@ type thread struct {
 	fpInit      []byte // extended state for a clone's first run
 	spinFails   int    // in a row: nothing came while spinning
 	sameCPU     int
-	parked      bool // the supervisor waits for something else
-	computes    bool // it waits for the guest's next call, not for the stub
-	mayYield    bool // as the stub knows it
+	waits       platform.Wait // the supervisor, for something else
+	computes    bool          // it waits for the guest's next call, not for the stub
+	mayYield    bool          // as the stub knows it
 
 	finishing sync.Once
 	dead      atomic.Bool
@@ -451,21 +451,24 @@ func (t *thread) SetIDs(ids *platform.IDs) {
 	atomic.StoreUint64(&c.Flags, 1)
 }
 
-// Parked implements platform.Thread: while the supervisor waits for something
+// Waits implements platform.Thread: while the supervisor waits for something
 // else, the stub need not spin for the reply.
-func (t *thread) Parked(on bool) {
-	t.parked = on
+func (t *thread) Waits(w platform.Wait) {
+	t.waits = w
 	t.setSpin()
 }
 
 // setSpin tells the stub how to wait for replies.
 func (t *thread) setSpin() {
-	spin := t.p.spin &^ 1
+	spin := t.p.spin &^ (spinYield | spinGiveWay)
 	switch {
-	case t.parked:
+	case t.waits == platform.Asleep:
 		spin = 0
 	case t.mayYield && spin != 0:
-		spin |= 1
+		spin |= spinYield
+		if t.waits == platform.Awake {
+			spin |= spinGiveWay
+		}
 	}
 	atomic.StoreUint64(&t.c.Spin, spin)
 }

@@ -107,22 +107,36 @@ static void post(struct cb *c)
 /* A yield that takes longer, some 300 us, was hardly for the sandbox. */
 #define SLICE_TICKS 900000
 
+/* For how long a stub does not yield to whoever else could run on its CPU, some
+ * 30 us, which most calls do not take: who yields is set back by a slice. */
+#define ROUND_TICKS 90000
+
+static int has_reply(struct cb *c)
+{
+	for (int i = 0; i < 32; i++) {
+		if (__atomic_load_n(&c->state, __ATOMIC_ACQUIRE) == ST_REPLY)
+			return 1;
+		__builtin_ia32_pause();
+	}
+	return 0;
+}
+
 static void wait_reply(struct cb *c)
 {
 	u64 start = 0;
 	u32 n = 0;
-	for (;;) {
-		for (int i = 0; i < 32; i++) {
-			if (__atomic_load_n(&c->state, __ATOMIC_ACQUIRE) == ST_REPLY)
-				return;
-			__builtin_ia32_pause();
-		}
+	while (!has_reply(c)) {
 		u32 cpu = this_cpu();
 		if (cpu != c->stub_cpu)
 			c->stub_cpu = cpu;
 		u64 now = rdtsc();
-		if (c->spin & 1) {
+		if (c->spin & SPIN_YIELD) {
+			if (n == 0 && cpu != c->sup_cpu)
+				while (!(c->spin & SPIN_GIVE_WAY) && rdtsc() - now < ROUND_TICKS)
+					if (has_reply(c))
+						return;
 			/* The supervisor, or whom it waits for, may need this CPU. */
+			now = rdtsc();
 			call6(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
 			if (rdtsc() - now > SLICE_TICKS) {
 				c->slice_lost = 1;
@@ -135,6 +149,8 @@ static void wait_reply(struct cb *c)
 		else if (now - start > c->spin)
 			break;
 	}
+	if (__atomic_load_n(&c->state, __ATOMIC_ACQUIRE) == ST_REPLY)
+		return;
 	__atomic_store_n(&c->stub_sleeps, 1, __ATOMIC_SEQ_CST);
 	c->sleeps++;
 	while (__atomic_load_n(&c->state, __ATOMIC_SEQ_CST) != ST_REPLY)

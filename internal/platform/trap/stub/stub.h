@@ -42,6 +42,10 @@ typedef unsigned char u8;
 #define OP_SAVE_FP 8			/* put the extended state where OFF_FP is */
 #define OP_FINISH 9			/* as OP_ORDERS; the call returns what the last one does */
 
+/* How the stub spins. */
+#define SPIN_YIELD 1			/* it lets others run in between */
+#define SPIN_GIVE_WAY 2			/* at once */
+
 struct order {
 	u64 nr, a[6];
 	u64 receive;			/* RECV_ bits */
@@ -87,7 +91,7 @@ struct cb {
 	volatile u32 ppid, pad0;
 	/* 256: struct for sigaltstack, filled by the supervisor */
 	u64 ss_sp; u32 ss_flags, ss_pad; u64 ss_size;
-	volatile u64 spin;		/* how long the stub spins, in TSC ticks; odd: yielding */
+	volatile u64 spin;		/* how long the stub spins, in TSC ticks, and SPIN_ bits */
 	volatile u32 patched;		/* the event is a call by a patched site */
 	volatile u32 slice_lost;	/* a yield took long */
 	volatile u64 calls_patched;
