@@ -97,6 +97,7 @@ func (f *files) mountAll(c *Config, k *task.Kernel, ttys *tty.System) error {
 			shm.Size = int64(m.Size)
 		}
 	}
+	cpus := host.MaxCPU() + 1
 	const (
 		quiet = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
 	)
@@ -107,13 +108,13 @@ func (f *files) mountAll(c *Config, k *task.Kernel, ttys *tty.System) error {
 		flags  uint64
 	}{
 		{"/proc", proc.New(proc.Options{
-			Kernel: k, DevMinor: f.nextMinor(), CPUs: host.NumCPU(), MemTotal: total,
+			Kernel: k, DevMinor: f.nextMinor(), CPUs: cpus, MemTotal: total,
 			MemUsed: func() uint64 { return uint64(f.quota.Used()) },
 			Release: release, Version: version, TTYs: ttys,
 			IPC: func() *ipc.Namespace { return syscalls.IPC(k) },
 		}), "proc", quiet},
-		{"/sys", sys.New(sys.Config{CPUs: host.NumCPU(), MemTotal: int64(total), Interfaces: interfaces(k)}, f.nextMinor()), "sysfs", quiet | linux.MS_RDONLY},
-		{"/sys/fs/cgroup", sys.NewCgroup(sys.Config{CPUs: host.NumCPU(), MemTotal: int64(total)}, l, f.nextMinor()), "cgroup", quiet | linux.MS_RDONLY},
+		{"/sys", sys.New(sys.Config{CPUs: cpus, MemTotal: int64(total), Interfaces: interfaces(k)}, f.nextMinor()), "sysfs", quiet | linux.MS_RDONLY},
+		{"/sys/fs/cgroup", sys.NewCgroup(sys.Config{CPUs: cpus, MemTotal: int64(total)}, l, f.nextMinor()), "cgroup", quiet | linux.MS_RDONLY},
 		{"/dev", devfs, "udev", linux.MS_NOSUID},
 		{"/dev/pts", ttys.Devpts(), "devpts", linux.MS_NOSUID | linux.MS_NOEXEC},
 		{"/dev/shm", mem.New(shm), "shm", linux.MS_NOSUID | linux.MS_NODEV},

@@ -33,26 +33,13 @@ func lookup(t *task.Task, pid int32) (*task.Task, error) {
 	return x, nil
 }
 
-// cpuMask returns the CPUs that the sandbox may use.
-func cpuMask() []byte {
-	n := host.NumCPU()
-	m := make([]byte, (n+63)/64*8)
-	for i := range n {
-		m[i/8] |= 1 << (i % 8)
-	}
-	return m
-}
-
 func sysSchedGetaffinity(t *task.Task, pid int32, size uint32, addr uint64) (uint64, error) {
 	x, err := lookup(t, pid)
 	if err != nil {
 		return 0, err
 	}
 	m := x.Affinity()
-	if m == nil {
-		m = cpuMask()
-	}
-	if int(size)*8 < host.NumCPU() || size%8 != 0 {
+	if int(size)*8 <= host.MaxCPU() || size%8 != 0 {
 		return 0, linux.EINVAL
 	}
 	m = m[:min(len(m), int(size))]
@@ -65,7 +52,7 @@ func sysSchedSetaffinity(t *task.Task, pid int32, size uint32, addr uint64) (uin
 	if err != nil {
 		return 0, err
 	}
-	all := cpuMask()
+	all := host.CPUs()
 	b, err := usermem.CopyInBytes(t.Mem(), addr, min(int(size), len(all)))
 	if err != nil {
 		return 0, err

@@ -48,10 +48,13 @@ func (t *Task) SetNice(n int) {
 	t.k.mu.Unlock()
 }
 
-// Affinity returns the CPU mask that was set, nil if none was.
+// Affinity returns the CPUs that the thread may use, a bit for each by its number.
 func (t *Task) Affinity() []byte {
 	t.k.mu.Lock()
 	defer t.k.mu.Unlock()
+	if t.affinity == nil {
+		return slices.Clone(host.CPUs())
+	}
 	return slices.Clone(t.affinity)
 }
 

@@ -21,11 +21,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const guestDir = "../guest"
@@ -239,11 +242,12 @@ func tail(s string, n int) string {
 	return strings.Join(lines, "\n")
 }
 
-// check runs a guest natively and then on each platform.
-func check(t *testing.T, g guest, prog string) {
+// check runs a guest natively and then on each platform, all under a command if
+// one is given.
+func check(t *testing.T, g guest, prog string, under ...string) {
 	var want string
 	ok := t.Run("native", func(t *testing.T) {
-		out, err := run([]string{"TMPDIR=" + scratch(t)}, prog)
+		out, err := run([]string{"TMPDIR=" + scratch(t)}, append(slices.Clone(under), prog)...)
 		if err != nil {
 			t.Fatalf("%v\n%s", err, tail(out, 40))
 		}
@@ -260,8 +264,8 @@ func check(t *testing.T, g guest, prog string) {
 			}
 			t.Run(name, func(t *testing.T) {
 				bin := sentinel(t)
-				args := []string{bin, "do", "--platform=" + p, "--network=" + network, "--env", "SENTINEL_TEST=1",
-					"--env", "TMPDIR=" + scratch(t)}
+				args := append(slices.Clone(under), bin, "do", "--platform="+p, "--network="+network, "--env", "SENTINEL_TEST=1",
+					"--env", "TMPDIR="+scratch(t))
 				got, err := run(nil, append(args, "--", prog)...)
 				if err == nil && got == want {
 					return
@@ -315,6 +319,31 @@ func TestGuests(t *testing.T) {
 					check(t, g, build(t, g))
 				})
 			}
+		})
+	}
+}
+
+// TestOneCPU runs some guests on one CPU only, which is not the first one if
+// there are others: nobody can spin there, and numbers of CPUs have a gap.
+func TestOneCPU(t *testing.T) {
+	var usable unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &usable); err != nil {
+		t.Fatal(err)
+	}
+	last := 0
+	for i := range 1024 { // CPU_SETSIZE
+		if usable.IsSet(i) {
+			last = i
+		}
+	}
+	names := []string{"sched_cpus", "misc", "sites_threads", "threads_futex", "signals_basic", "process_fork", "ipc_pipe", "gosignals"}
+	for _, g := range guests(t) {
+		if !slices.Contains(names, g.name) {
+			continue
+		}
+		t.Run(g.name, func(t *testing.T) {
+			t.Parallel()
+			check(t, g, build(t, g), "taskset", "-c", strconv.Itoa(last))
 		})
 	}
 }

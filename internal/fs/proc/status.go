@@ -107,15 +107,7 @@ func (d *process) status(c *vfs.Context) ([]byte, error) {
 
 // affinity returns the processors that t may use, as a mask and as a list.
 func (p *FS) affinity(t *task.Task) (mask, list string) {
-	var set []byte
-	if a := t.Affinity(); len(a) > 0 {
-		set = a
-	} else {
-		set = make([]byte, (p.o.CPUs+7)/8)
-		for i := range p.o.CPUs {
-			set[i/8] |= 1 << (i % 8)
-		}
-	}
+	set := t.Affinity()
 	on := func(i int) bool { return i < p.o.CPUs && i/8 < len(set) && set[i/8]>>(i%8)&1 != 0 }
 	var m, l text
 	words := (p.o.CPUs + 31) / 32
