@@ -81,4 +81,12 @@ func (rep *report) printFloors(w io.Writer) {
 	if us := median(rep.Floors, "handover-64k", "chroot"); us > 0 {
 		fmt.Fprintf(w, "| that, with 64 KiB which one writes and the other copies | %s us | what such data costs if it comes by another CPU |\n", figure(us))
 	}
+	for _, server := range workloads.Servers {
+		for _, name := range server.Rows {
+			one, all := median(rep.Floors, name+oneCPU, "chroot"), median(rep.Requests, name, "chroot")
+			if one > 0 && all > 0 {
+				fmt.Fprintf(w, "| a request of %s, on one CPU | %s us | %.2f of the same on all, where 1.5 is the target beside a supervisor |\n", name, figure(one), one/all)
+			}
+		}
+	}
 }

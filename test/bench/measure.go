@@ -104,6 +104,7 @@ func (b *bench) measure(list []workloads.Workload) *report {
 	}
 	if b.requests {
 		b.measureRequests(rep)
+		b.measureServersOnOneCPU(rep)
 	}
 	if b.loops {
 		b.measureLoops(rep)

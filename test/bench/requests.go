@@ -1,8 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	goruntime "runtime"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"sentinel/test/bench/workloads"
 )
@@ -42,6 +46,59 @@ func (b *bench) measureRequests(rep *report) {
 			}
 		}
 	}
+}
+
+// measureServersOnOneCPU measures what they do natively with one CPU, as if a
+// supervisor had taken the other.
+func (b *bench) measureServersOnOneCPU(rep *report) {
+	r := b.native()
+	if r == nil || !b.wants("requests") && !b.wants("floors") {
+		return
+	}
+	for _, server := range workloads.Servers {
+		rows := map[string]*row{}
+		for _, name := range server.Rows {
+			rows[name] = &row{Name: name + oneCPU}
+			rep.Floors = append(rep.Floors, rows[name])
+		}
+		for range min(3, b.rounds) {
+			var figures map[string]float64
+			err := onOneCPU(func() (err error) {
+				figures, err = b.served(r, server)
+				return err
+			})
+			if err != nil {
+				rep.fail(r.name, server.Name+oneCPU, err)
+				break
+			}
+			for name, row := range rows {
+				row.add(r.name, figures[name])
+			}
+		}
+	}
+}
+
+// oneCPU ends the names of such rows.
+const oneCPU = "-one-cpu"
+
+// onOneCPU calls fn, which starts processes, on a thread that one CPU is left.
+func onOneCPU(fn func() error) error {
+	goruntime.LockOSThread()
+	defer goruntime.UnlockOSThread()
+	var all unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &all); err != nil {
+		return err
+	}
+	var one unix.CPUSet
+	for i := 0; one.Count() == 0 && i < 1024; i++ { // CPU_SETSIZE
+		if all.IsSet(i) {
+			one.Set(i)
+		}
+	}
+	if err := unix.SchedSetaffinity(0, &one); err != nil {
+		return err
+	}
+	return errors.Join(fn(), unix.SchedSetaffinity(0, &all))
 }
 
 // served runs a server's script once, which prints a name and a figure a line.
