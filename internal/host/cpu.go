@@ -8,8 +8,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// usableCPUs is what the supervisor may use, a bit for each CPU by its number,
-// in whole words as sched_getaffinity(2) has them.
 var usableCPUs = sync.OnceValue(func() []byte {
 	var s unix.CPUSet
 	if unix.SchedGetaffinity(0, &s) != nil || s.Count() == 0 {
@@ -31,8 +29,8 @@ var usableCPUs = sync.OnceValue(func() []byte {
 	return m
 })
 
-// CPUs returns the CPUs that the sandbox may use, a bit for each by its number,
-// in whole words. It must not be changed.
+// CPUs returns the CPUs that the sandbox may use, a bit for each by its number, in
+// whole words as sched_getaffinity(2) has them. It must not be changed.
 func CPUs() []byte { return usableCPUs() }
 
 // MaxCPU returns the highest number of these. A guest learns on which one it is

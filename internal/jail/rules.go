@@ -34,8 +34,9 @@ func rules(c *Config) []rule {
 		unix.SYS_PROCESS_VM_READV, unix.SYS_PROCESS_VM_WRITEV, unix.SYS_WAIT4, unix.SYS_WAITID,
 		unix.SYS_PIDFD_OPEN, unix.SYS_PIDFD_SEND_SIGNAL, unix.SYS_KILL, unix.SYS_TGKILL, unix.SYS_TKILL,
 		// What a child does between clone and its first guest instruction:
-		// no capabilities, a filter of its own.
-		unix.SYS_GETSID, unix.SYS_GETPGID, unix.SYS_CAPSET, unix.SYS_SENDMSG, unix.SYS_RECVMSG,
+		// no capabilities, a filter of its own. Whose children, and jobs of
+		// which terminal, processes are.
+		unix.SYS_CAPSET, unix.SYS_GETSID, unix.SYS_GETPGID, unix.SYS_SENDMSG, unix.SYS_RECVMSG,
 	)
 	const (
 		threadFlags = unix.CLONE_VM | unix.CLONE_FS | unix.CLONE_FILES | unix.CLONE_SIGHAND | unix.CLONE_THREAD

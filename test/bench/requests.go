@@ -24,27 +24,7 @@ func (b *bench) measureRequests(rep *report) {
 		if len(rows) == 0 {
 			continue
 		}
-		failed := map[string]bool{}
-		for range min(3, b.rounds) {
-			for _, r := range b.runtimes {
-				if failed[r.name] {
-					continue
-				}
-				figures, err := b.served(r, server)
-				if err != nil {
-					// Its rows stay empty: a server that breaks now and then has no speed.
-					failed[r.name] = true
-					for name, row := range rows {
-						row.drop(r.name)
-						rep.fail(r.name, name, err)
-					}
-					continue
-				}
-				for name, row := range rows {
-					row.add(r.name, figures[name])
-				}
-			}
-		}
+		b.measureServer(rep, server, rows, b.runtimes, b.served)
 	}
 }
 
@@ -61,15 +41,34 @@ func (b *bench) measureServersOnOneCPU(rep *report) {
 			rows[name] = &row{Name: name + oneCPU}
 			rep.Floors = append(rep.Floors, rows[name])
 		}
-		for range min(3, b.rounds) {
-			var figures map[string]float64
-			err := onOneCPU(func() (err error) {
-				figures, err = b.served(r, server)
+		b.measureServer(rep, server, rows, []*runtime{r}, func(r *runtime, s workloads.Server) (figures map[string]float64, err error) {
+			err = onOneCPU(func() (err error) {
+				figures, err = b.served(r, s)
 				return err
 			})
+			return figures, err
+		})
+	}
+}
+
+// measureServer fills rows, by what the server's script calls them.
+func (b *bench) measureServer(rep *report, server workloads.Server, rows map[string]*row, list []*runtime,
+	served func(*runtime, workloads.Server) (map[string]float64, error)) {
+	failed := map[string]bool{}
+	for range min(3, b.rounds) {
+		for _, r := range list {
+			if failed[r.name] {
+				continue
+			}
+			figures, err := served(r, server)
 			if err != nil {
-				rep.fail(r.name, server.Name+oneCPU, err)
-				break
+				// Its rows stay empty: a server that breaks now and then has no speed.
+				failed[r.name] = true
+				for _, row := range rows {
+					row.drop(r.name)
+					rep.fail(r.name, row.Name, err)
+				}
+				continue
 			}
 			for name, row := range rows {
 				row.add(r.name, figures[name])

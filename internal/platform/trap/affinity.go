@@ -1,30 +1,21 @@
 package trap
 
 import (
-	"runtime"
-	"sync"
+	"slices"
 
-	"golang.org/x/sys/unix"
+	"sentinel/internal/host"
 )
-
-var usable = sync.OnceValue(func() *unix.CPUSet {
-	s := new(unix.CPUSet)
-	if unix.SchedGetaffinity(0, s) != nil {
-		return nil
-	}
-	return s
-})
 
 // leaveCPU makes the calling OS thread go on somewhere else than on CPU n, if it
 // may. Where it runs later is left to the host.
 func leaveCPU(n int) {
-	all := usable()
-	if all == nil || all.Count() < 2 || !all.IsSet(n) || runtime.NumCPU() < 2 {
+	others := slices.Clone(host.CPUs())
+	if n >= 8*len(others) || others[n/8]>>(n%8)&1 == 0 {
 		return
 	}
-	others := *all
-	others.Clear(n)
-	if unix.SchedSetaffinity(0, &others) == nil {
-		unix.SchedSetaffinity(0, all)
+	others[n/8] &^= 1 << (n % 8)
+	// It fails if there is no other.
+	if host.SetAffinity(0, others) == nil {
+		_ = host.SetAffinity(0, host.CPUs())
 	}
 }

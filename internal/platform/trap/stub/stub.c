@@ -125,7 +125,9 @@ static void wait_reply(struct cb *c)
 {
 	u64 start = 0;
 	u32 n = 0;
-	while (!has_reply(c)) {
+	for (;;) {
+		if (has_reply(c))
+			return;
 		u32 cpu = this_cpu();
 		if (cpu != c->stub_cpu)
 			c->stub_cpu = cpu;
@@ -149,8 +151,6 @@ static void wait_reply(struct cb *c)
 		else if (now - start > c->spin)
 			break;
 	}
-	if (__atomic_load_n(&c->state, __ATOMIC_ACQUIRE) == ST_REPLY)
-		return;
 	__atomic_store_n(&c->stub_sleeps, 1, __ATOMIC_SEQ_CST);
 	c->sleeps++;
 	while (__atomic_load_n(&c->state, __ATOMIC_SEQ_CST) != ST_REPLY)
