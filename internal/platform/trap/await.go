@@ -12,21 +12,16 @@ import (
 func (t *thread) await() uint32 {
 	c := t.c
 	spin := t.p.spin
-	if t.spinFails > 8 {
-		// Nothing came in time of late: sleep at once, and look now and then
-		// whether that has changed.
-		t.spinFails++
-		if t.spinFails%16 != 0 {
-			spin = 0
-		}
+	if !t.habit.spins() {
+		spin = 0
 	}
 	if spin > 0 && t.spin(spin) {
-		t.spinFails = 0
+		t.habit.came()
 	} else {
 		if spin > 0 && !t.mayYield && c.SupCPU == c.StubCPU {
 			t.sharedCPU()
 		} else {
-			t.spinFails = min(t.spinFails+1, 1<<20)
+			t.habit.failed()
 		}
 		if t.computes {
 			t.p.asleep.Add(1)
@@ -60,11 +55,35 @@ func (t *thread) await() uint32 {
 	return kind
 }
 
+// habit knows how often in a row nothing came while spinning.
+type habit int
+
+// spins reports whether to spin is worth a try: if nothing came in time of late
+// it is better to sleep at once, and to look now and then whether that has changed.
+func (h habit) spins() bool { return h <= 8 || h%16 == 0 }
+
+func (h *habit) came() { *h = 0 }
+
+// failed notes a wait that ended asleep, whether or not there was a try.
+func (h *habit) failed() {
+	if *h++; *h == 1<<20 {
+		*h = 16
+	}
+}
+
 // patience is how much longer a supervisor's thread spins if it is one of few that
 // do, half as many as there are CPUs: to wake up a thread on a CPU that has gone
 // to sleep can take tens of microseconds, and programs compute for about as long
 // between their calls while they start.
 const patience = 10
+
+// lostTicks is for how long a thread must have been kept from spinning to tell
+// that somebody else wants its CPU, and restlessCalls how many waits it then is
+// not patient.
+const (
+	lostTicks     = 90_000
+	restlessCalls = 8
+)
 
 // roundTicks is how long the supervisor spins before it yields, in TSC ticks:
 // longer than a stub takes to go on with a call, shorter than a switch of threads.
@@ -76,16 +95,15 @@ const crowdTicks = 600
 // spin waits for an event for a time of at most ticks TSC ticks, or for much
 // longer where a CPU is to spare.
 func (t *thread) spin(ticks uint64) bool {
-	c := t.c
-	if !host.CanYield() {
-		return spinUntil(&c.State, stEvent, ticks, &c.SupCPU, &c.StubCPU)
-	}
 	// Most come at once, and need not be counted.
 	if t.spinRound() {
 		return true
 	}
 	t.p.spinning.Add(1)
 	defer t.p.spinning.Add(-1)
+	if !host.CanYield() {
+		return t.spinOnly(ticks)
+	}
 	came, calm := t.spinAndYield(ticks, false)
 	if came || !calm || !t.p.takePatience() {
 		return came
@@ -93,6 +111,35 @@ func (t *thread) spin(ticks uint64) bool {
 	came, _ = t.spinAndYield(patience*ticks, true)
 	t.p.patient.Add(-1)
 	return came
+}
+
+// spinOnly is spin where to yield costs too much. Whether a CPU is to spare shows
+// in that nobody takes it away.
+func (t *thread) spinOnly(ticks uint64) bool {
+	c := t.c
+	if spinUntil(&c.State, stEvent, ticks, &c.SupCPU, &c.StubCPU) {
+		return true
+	}
+	if t.restless > 0 {
+		t.restless--
+		return false
+	}
+	if c.SupCPU == c.StubCPU || runtime.NumCPU() < 2 || !t.p.takePatience() {
+		return false
+	}
+	defer t.p.patient.Add(-1)
+	for begin, last := ticksNow(), uint64(0); last < patience*ticks && !t.p.crowded(); {
+		if spinUntil(&c.State, stEvent, roundTicks, &c.SupCPU, &c.StubCPU) {
+			return true
+		}
+		now := ticksNow() - begin
+		if c.SupCPU == c.StubCPU || now-last > roundTicks+lostTicks {
+			t.restless = restlessCalls
+			return false
+		}
+		last = now
+	}
+	return false
 }
 
 // takePatience reports whether a thread may spin for long.

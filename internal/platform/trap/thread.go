@@ -48,8 +48,9 @@ type thread struct {
 	fpLive      bool   // the extended state is in the thread's registers
 	watched     bool   // somebody looks at each call and its results
 	fpInit      []byte // extended state for a clone's first run
-	spinFails   int    // in a row: nothing came while spinning
+	habit       habit
 	sameCPU     int
+	restless    int           // waits without patience
 	waits       platform.Wait // the supervisor, for something else
 	computes    bool          // it waits for the guest's next call, not for the stub
 	mayYield    bool          // as the stub knows it
