@@ -44,6 +44,35 @@ func SameFile(hm vfs.HostMapping) (id platform.FileID) {
 	return id
 }
 
+// identified is a descriptor whose file is known. A dynamic linker maps each
+// library several times, one piece after the other.
+type identified struct {
+	f  *vfs.File
+	fd int
+	id platform.FileID
+}
+
+// fileID identifies the host's file behind a mapping of f. What can only be read
+// keeps its descriptor as long as f is open, and is asked once.
+func (m *MM) fileID(f *vfs.File, hm vfs.HostMapping) (platform.FileID, bool) {
+	if l := m.identified.Load(); hm.ReadOnly && l != nil && l.f == f && l.fd == hm.FD {
+		return l.id, true
+	}
+	id, ok := hostFileID(hm.FD)
+	if ok && hm.ReadOnly {
+		m.identified.Store(&identified{f, hm.FD, id})
+	}
+	return id, ok
+}
+
+// SameFile is SameFile for a mapping of f.
+func (m *MM) SameFile(f *vfs.File, hm vfs.HostMapping) (id platform.FileID) {
+	if hm.ReadOnly {
+		id, _ = m.fileID(f, hm)
+	}
+	return id
+}
+
 func (n *Names) add(key platform.FileID, f *vfs.File) {
 	n.mu.Lock()
 	_, ok := n.m[key]

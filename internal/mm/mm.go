@@ -40,6 +40,8 @@ type MM struct {
 	names *Names
 	users atomic.Int32
 
+	identified atomic.Pointer[identified]
+
 	mu       sync.Mutex
 	brkStart uint64
 	brkEnd   uint64
@@ -208,7 +210,7 @@ func (m *MM) Mmap(th platform.Thread, c *vfs.Context, addr, length uint64, prot,
 	}
 	call.Args[5] = uint64(hm.Offset)
 	call.File, call.HasFile = hm.FD, true
-	id, known := hostFileID(hm.FD)
+	id, known := m.fileID(f, hm)
 	if hm.ReadOnly && known {
 		call.Same = id
 	}

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"sentinel/internal/abi/linux"
-	"sentinel/internal/mm"
 	"sentinel/internal/platform"
 	"sentinel/internal/sock"
 	"sentinel/internal/task"
@@ -192,7 +191,7 @@ func readDirect(t *task.Task, f *vfs.File, addr, count uint64, off int64) (done 
 	for done < count {
 		want := int(min(count-done, maxDirect))
 		n, ok, err := f.ReadDirect(viewOffset(off, done), want, func(m vfs.HostMapping, n int) (int, error) {
-			got, err := th.ReadFile(m.FD, mm.SameFile(m), addr+done, uint64(n), m.Offset)
+			got, err := th.ReadFile(m.FD, t.MM().SameFile(f, m), addr+done, uint64(n), m.Offset)
 			return int(got), err
 		})
 		if !ok && done == 0 {
