@@ -30,9 +30,9 @@ func sysArchPrctl(t *task.Task, op int32, addr uint64) (uint64, error) {
 			r.GSBase = addr
 		}
 	case archGetFS:
-		return 0, usermem.CopyOutObject(t.Mem(), addr, &r.FSBase)
+		return 0, usermem.CopyOutObjectLast(t.Mem(), addr, &r.FSBase)
 	case archGetGS:
-		return 0, usermem.CopyOutObject(t.Mem(), addr, &r.GSBase)
+		return 0, usermem.CopyOutObjectLast(t.Mem(), addr, &r.GSBase)
 	case archGetCPUID:
 		return 1, nil
 	case archSetCPUID:

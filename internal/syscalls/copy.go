@@ -105,7 +105,7 @@ func sysSendfile(t *task.Task, outFD, inFD int32, offp, count uint64) (uint64, e
 	if err != nil {
 		return 0, err
 	}
-	return n, usermem.CopyOutObject(t.Mem(), offp, &off)
+	return n, usermem.CopyOutObjectLast(t.Mem(), offp, &off)
 }
 
 // offsetArg reads the optional offset of copy_file_range(2).

@@ -163,7 +163,7 @@ func sysFcntl(t *task.Task, fd, cmd int32, arg uint64) (uint64, error) {
 		if v[1] < 0 {
 			v = [2]int32{2, -v[1]}
 		}
-		return 0, usermem.CopyOutObject(t.Mem(), arg, &v)
+		return 0, usermem.CopyOutObjectLast(t.Mem(), arg, &v)
 	case fSetSig:
 		if arg > 64 {
 			return 0, linux.EINVAL
@@ -206,7 +206,7 @@ func sysFcntl(t *task.Task, fd, cmd int32, arg uint64) (uint64, error) {
 		return 0, s.AddSeals(f, uint32(arg))
 	case fGetRWHint, fGetFileHint:
 		v := uint64(0)
-		return 0, usermem.CopyOutObject(t.Mem(), arg, &v)
+		return 0, usermem.CopyOutObjectLast(t.Mem(), arg, &v)
 	case fSetRWHint, fSetFileHint:
 		var v uint64
 		if err := usermem.CopyInObject(t.Mem(), arg, &v); err != nil {
@@ -255,7 +255,7 @@ func fcntlLock(t *task.Task, f *vfs.File, cmd int32, addr uint64) (uint64, error
 	if l.Type = r.Type; r.Type != linux.F_UNLCK {
 		l = flockT{Type: r.Type, Whence: r.Whence, Start: r.Start, Len: r.Len, PID: r.PID}
 	}
-	return 0, usermem.CopyOutObject(t.Mem(), addr, &l)
+	return 0, usermem.CopyOutObjectLast(t.Mem(), addr, &l)
 }
 
 func sysFlock(t *task.Task, fd, op int32) (uint64, error) {
@@ -308,7 +308,7 @@ func sysIoctl(t *task.Task, fd int32, cmd uint32, arg uint64) (uint64, error) {
 			return 0, err
 		}
 		left := int32(a.Size - f.Pos())
-		return 0, usermem.CopyOutObject(t.Mem(), arg, &left)
+		return 0, usermem.CopyOutObjectLast(t.Mem(), arg, &left)
 	}
 	return f.Ops.Ioctl(t.Ctx(), f, cmd, arg)
 }

@@ -110,7 +110,7 @@ func sysGetRobustList(t *task.Task, pid int32, headp, sizep uint64) (uint64, err
 		return 0, err
 	}
 	head := x.RobustList()
-	return 0, usermem.CopyOutObject(t.Mem(), headp, &head)
+	return 0, usermem.CopyOutObjectLast(t.Mem(), headp, &head)
 }
 
 // Commands of membarrier(2).

@@ -136,10 +136,10 @@ func sysShmctl(t *task.Task, id int32, cmd uint32, buf uint64) (uint64, error) {
 	switch cmd {
 	case linux.IPC_INFO:
 		info, top := s.Limits()
-		return top, usermem.CopyOutObject(t.Mem(), buf, &info)
+		return top, usermem.CopyOutObjectLast(t.Mem(), buf, &info)
 	case linux.SHM_INFO:
 		info, top := s.Info()
-		return top, usermem.CopyOutObject(t.Mem(), buf, &info)
+		return top, usermem.CopyOutObjectLast(t.Mem(), buf, &info)
 	case linux.IPC_STAT, linux.SHM_STAT, linux.SHM_STAT_ANY:
 		ds, got, err := s.Stat(who(t), id, cmd != linux.IPC_STAT, cmd == linux.SHM_STAT_ANY)
 		if err != nil {
@@ -148,7 +148,7 @@ func sysShmctl(t *task.Task, id int32, cmd uint32, buf uint64) (uint64, error) {
 		if cmd == linux.IPC_STAT {
 			got = 0
 		}
-		return uint64(got), usermem.CopyOutObject(t.Mem(), buf, &ds)
+		return uint64(got), usermem.CopyOutObjectLast(t.Mem(), buf, &ds)
 	case linux.IPC_SET:
 		var ds linux.ShmidDS
 		if err := usermem.CopyInObject(t.Mem(), buf, &ds); err != nil {
@@ -214,7 +214,7 @@ func sysSemctl(t *task.Task, id, num int32, cmd uint32, arg uint64) (uint64, err
 	switch cmd {
 	case linux.IPC_INFO, linux.SEM_INFO:
 		info, top := s.Info(cmd == linux.SEM_INFO)
-		return top, usermem.CopyOutObject(t.Mem(), arg, &info)
+		return top, usermem.CopyOutObjectLast(t.Mem(), arg, &info)
 	case linux.IPC_STAT, linux.SEM_STAT, linux.SEM_STAT_ANY:
 		ds, got, err := s.Stat(who(t), id, cmd != linux.IPC_STAT, cmd == linux.SEM_STAT_ANY)
 		if err != nil {
@@ -223,7 +223,7 @@ func sysSemctl(t *task.Task, id, num int32, cmd uint32, arg uint64) (uint64, err
 		if cmd == linux.IPC_STAT {
 			got = 0
 		}
-		return uint64(got), usermem.CopyOutObject(t.Mem(), arg, &ds)
+		return uint64(got), usermem.CopyOutObjectLast(t.Mem(), arg, &ds)
 	case linux.GETVAL, linux.GETPID, linux.GETNCNT, linux.GETZCNT:
 		return s.One(who(t), id, num, int32(cmd))
 	case linux.GETALL:
@@ -300,7 +300,7 @@ func sysMsgctl(t *task.Task, id int32, cmd uint32, buf uint64) (uint64, error) {
 	switch cmd {
 	case linux.IPC_INFO, linux.MSG_INFO:
 		info, top := s.Info(cmd == linux.MSG_INFO)
-		return top, usermem.CopyOutObject(t.Mem(), buf, &info)
+		return top, usermem.CopyOutObjectLast(t.Mem(), buf, &info)
 	case linux.IPC_STAT, linux.MSG_STAT, linux.MSG_STAT_ANY:
 		ds, got, err := s.Stat(who(t), id, cmd != linux.IPC_STAT, cmd == linux.MSG_STAT_ANY)
 		if err != nil {
@@ -309,7 +309,7 @@ func sysMsgctl(t *task.Task, id int32, cmd uint32, buf uint64) (uint64, error) {
 		if cmd == linux.IPC_STAT {
 			got = 0
 		}
-		return uint64(got), usermem.CopyOutObject(t.Mem(), buf, &ds)
+		return uint64(got), usermem.CopyOutObjectLast(t.Mem(), buf, &ds)
 	case linux.IPC_SET:
 		var ds linux.MsqidDS
 		if err := usermem.CopyInObject(t.Mem(), buf, &ds); err != nil {

@@ -237,5 +237,5 @@ func sysMqGetsetattr(t *task.Task, fd int32, newAttr, oldAttr uint64) (uint64, e
 	if oldAttr == 0 {
 		return 0, nil
 	}
-	return 0, usermem.CopyOutObject(t.Mem(), oldAttr, &old)
+	return 0, usermem.CopyOutObjectLast(t.Mem(), oldAttr, &old)
 }

@@ -64,7 +64,7 @@ func doPoll(t *task.Task, addr uint64, n uint32, now bool, deadline time.Time) (
 		}
 	}
 	if n > 0 {
-		if err := usermem.CopyOutSlice(t.Mem(), addr, fds); err != nil {
+		if err := usermem.CopyOutSliceLast(t.Mem(), addr, fds); err != nil {
 			return 0, err
 		}
 	}

@@ -26,7 +26,7 @@ func sysPrctl(t *task.Task, option int32, a2, a3, a4, a5 uint64) (uint64, error)
 		t.SetDeathSignal(int(a2))
 	case linux.PR_GET_PDEATHSIG:
 		v := int32(t.DeathSignal())
-		return 0, usermem.CopyOutObject(t.Mem(), a2, &v)
+		return 0, usermem.CopyOutObjectLast(t.Mem(), a2, &v)
 	case linux.PR_GET_DUMPABLE:
 		return uint64(t.Dumpable()), nil
 	case linux.PR_SET_DUMPABLE:
@@ -107,7 +107,7 @@ func sysPrctl(t *task.Task, option int32, a2, a3, a4, a5 uint64) (uint64, error)
 		g.SetSubreaper(a2 != 0)
 	case linux.PR_GET_CHILD_SUBREAPER:
 		v := int32(boolVal(g.Subreaper()))
-		return 0, usermem.CopyOutObject(t.Mem(), a2, &v)
+		return 0, usermem.CopyOutObjectLast(t.Mem(), a2, &v)
 	case linux.PR_SET_TIMERSLACK:
 		if int64(a2) <= 0 {
 			a2 = 50000
@@ -148,7 +148,7 @@ func sysPrctl(t *task.Task, option int32, a2, a3, a4, a5 uint64) (uint64, error)
 		return 0, linux.ENODEV
 	case linux.PR_GET_TSC:
 		v := int32(1)
-		return 0, usermem.CopyOutObject(t.Mem(), a2, &v)
+		return 0, usermem.CopyOutObjectLast(t.Mem(), a2, &v)
 	case linux.PR_SET_MM:
 		return 0, linux.EPERM
 	default:

@@ -209,7 +209,7 @@ func sysSchedGetparam(t *task.Task, pid int32, addr uint64) (uint64, error) {
 		return 0, err
 	}
 	_, prio := x.Policy()
-	return 0, usermem.CopyOutObject(t.Mem(), addr, &prio)
+	return 0, usermem.CopyOutObjectLast(t.Mem(), addr, &prio)
 }
 
 // setPolicy records a policy. All guests are scheduled alike: real-time
@@ -264,7 +264,7 @@ func sysSchedRrGetInterval(t *task.Task, pid int32, addr uint64) (uint64, error)
 	case schedRR:
 		ts = ktime.FromDuration(100 * time.Millisecond)
 	}
-	return 0, usermem.CopyOutObject(t.Mem(), addr, &ts)
+	return 0, usermem.CopyOutObjectLast(t.Mem(), addr, &ts)
 }
 
 // schedAttr is struct sched_attr.

@@ -7,6 +7,7 @@ import (
 	"sentinel/internal/abi/linux"
 	"sentinel/internal/sock"
 	"sentinel/internal/task"
+	"sentinel/internal/usermem"
 	"sentinel/internal/vfs"
 	"sentinel/internal/waiter"
 )
@@ -96,8 +97,13 @@ func sockAddrIn(t *task.Task, a *sock.Addr, addr uint64, n int32) error {
 }
 
 // sockAddrOut copies the address of m out, cut to the room at addr, and its
-// full length to lenAddr (move_addr_to_user).
+// full length to lenAddr (move_addr_to_user). The caller writes nothing else.
 func sockAddrOut(t *task.Task, m *sock.Msg, addr, lenAddr uint64) error {
+	return sockAddrTo(t, m, addr, lenAddr, usermem.CopyOutLast)
+}
+
+// sockAddrTo is sockAddrOut by a way to copy.
+func sockAddrTo(t *task.Task, m *sock.Msg, addr, lenAddr uint64, out func(usermem.Memory, uint64, []byte) error) error {
 	l := m.Scratch[:4]
 	if _, err := t.Mem().CopyIn(lenAddr, l); err != nil {
 		return err
@@ -107,13 +113,12 @@ func sockAddrOut(t *task.Task, m *sock.Msg, addr, lenAddr uint64) error {
 		return linux.EINVAL
 	}
 	if n := min(room, m.Addr.N); n > 0 {
-		if _, err := t.Mem().CopyOut(addr, m.Addr.B[:n]); err != nil {
+		if err := out(t.Mem(), addr, m.Addr.B[:n]); err != nil {
 			return err
 		}
 	}
 	binary.NativeEndian.PutUint32(l, uint32(m.Addr.N))
-	_, err := t.Mem().CopyOut(lenAddr, l)
-	return err
+	return out(t.Mem(), lenAddr, l)
 }
 
 // sysBind implements bind(2).
@@ -226,12 +231,18 @@ func sysAccept4(t *task.Task, fd int32, addr, lenAddr uint64, flags uint32) (uin
 		return 0, err
 	}
 	if peer != nil {
-		if err := sockAddrOut(t, m, addr, lenAddr); err != nil {
+		// At once, since without it there is no connection.
+		if err := sockAddrTo(t, m, addr, lenAddr, copyOut); err != nil {
 			_ = t.FDs().Close(t.Ctx(), nfd)
 			return 0, err
 		}
 	}
 	return uint64(nfd), nil
+}
+
+func copyOut(m usermem.Memory, addr uint64, b []byte) error {
+	_, err := m.CopyOut(addr, b)
+	return err
 }
 
 func sockAcceptWait(t *task.Task, s sock.Socket, peer *sock.Addr) (sock.Socket, error) {
@@ -327,11 +338,10 @@ func sysGetsockopt(t *task.Task, fd, level, name int32, addr, lenAddr uint64) (u
 		return 0, err
 	}
 	if n > 0 {
-		if _, err := t.Mem().CopyOut(addr, buf[:n]); err != nil {
+		if err := usermem.CopyOutLast(t.Mem(), addr, buf[:n]); err != nil {
 			return 0, err
 		}
 	}
 	binary.NativeEndian.PutUint32(l[:], uint32(n))
-	_, err = t.Mem().CopyOut(lenAddr, l[:])
-	return 0, err
+	return 0, usermem.CopyOutLast(t.Mem(), lenAddr, l[:])
 }

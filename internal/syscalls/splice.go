@@ -139,7 +139,7 @@ func spliceDone(t *task.Task, addr uint64, off int64, moved uint64, err error) (
 		return moved, err
 	}
 	off += int64(moved)
-	return moved, usermem.CopyOutObject(t.Mem(), addr, &off)
+	return moved, usermem.CopyOutObjectLast(t.Mem(), addr, &off)
 }
 
 // sysTee implements tee(2).

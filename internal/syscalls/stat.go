@@ -116,7 +116,7 @@ func statFS(t *task.Task, p vfs.Path, path string, atFlags uint32, buf uint64) e
 		Type: st.Type, Bsize: st.Bsize, Frsize: st.Bsize, Blocks: st.Blocks, Bfree: st.Bfree, Bavail: st.Bavail,
 		Files: st.Files, Ffree: st.Ffree, Namelen: st.NameLen, Flags: st.Flags,
 	}
-	return usermem.CopyOutObject(t.Mem(), buf, &s)
+	return usermem.CopyOutObjectLast(t.Mem(), buf, &s)
 }
 
 func sysStatfs(t *task.Task, addr, buf uint64) (uint64, error) {

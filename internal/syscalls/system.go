@@ -79,7 +79,7 @@ func sysSysinfo(t *task.Task, addr uint64) (uint64, error) {
 		procs += len(g.Tasks())
 	}
 	i := sysinfo{Uptime: int64(time.Since(k.BootTime())/time.Second) + 1, Total: total, Free: free, Procs: uint16(procs), Unit: 1}
-	return 0, usermem.CopyOutObject(t.Mem(), addr, &i)
+	return 0, usermem.CopyOutObjectLast(t.Mem(), addr, &i)
 }
 
 const (
@@ -114,7 +114,7 @@ func sysGetrlimit(t *task.Task, res uint32, addr uint64) (uint64, error) {
 		return 0, linux.EINVAL
 	}
 	l := t.Limit(int(res))
-	return 0, usermem.CopyOutObject(t.Mem(), addr, &l)
+	return 0, usermem.CopyOutObjectLast(t.Mem(), addr, &l)
 }
 
 func sysSetrlimit(t *task.Task, res uint32, addr uint64) (uint64, error) {
@@ -210,7 +210,7 @@ func sysGetrusage(t *task.Task, who int32, addr uint64) (uint64, error) {
 	default:
 		return 0, linux.EINVAL
 	}
-	return 0, usermem.CopyOutObject(t.Mem(), addr, &r)
+	return 0, usermem.CopyOutObjectLast(t.Mem(), addr, &r)
 }
 
 const (

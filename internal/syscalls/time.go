@@ -103,7 +103,7 @@ func sysClockGetres(t *task.Task, clock int32, res uint64) (uint64, error) {
 	if err != nil || res == 0 {
 		return 0, err
 	}
-	return 0, usermem.CopyOutObject(t.Mem(), res, &ts)
+	return 0, usermem.CopyOutObjectLast(t.Mem(), res, &ts)
 }
 
 func sysGettimeofday(t *task.Task, tv, tz uint64) (uint64, error) {
@@ -240,7 +240,7 @@ func sysGetitimer(t *task.Task, which int32, cur uint64) (uint64, error) {
 	}
 	left, iv := t.ThreadGroup().Itimer(int(which))
 	v := linux.Itimerval{Interval: ktime.TimevalFromDuration(iv), Value: ktime.TimevalFromDuration(left)}
-	return 0, usermem.CopyOutObject(t.Mem(), cur, &v)
+	return 0, usermem.CopyOutObjectLast(t.Mem(), cur, &v)
 }
 
 func sysSetitimer(t *task.Task, which int32, new, old uint64) (uint64, error) {
@@ -264,7 +264,7 @@ func sysSetitimer(t *task.Task, which int32, new, old uint64) (uint64, error) {
 	oldLeft, oldIv := t.ThreadGroup().SetItimer(int(which), value, iv)
 	if old != 0 {
 		v := linux.Itimerval{Interval: ktime.TimevalFromDuration(oldIv), Value: ktime.TimevalFromDuration(oldLeft)}
-		return 0, usermem.CopyOutObject(t.Mem(), old, &v)
+		return 0, usermem.CopyOutObjectLast(t.Mem(), old, &v)
 	}
 	return 0, nil
 }
@@ -360,7 +360,7 @@ func sysTimerSettime(t *task.Task, id int32, flags int32, new, old uint64) (uint
 	}
 	if old != 0 {
 		o := linux.Itimerspec{Interval: ktime.FromDuration(iv), Value: ktime.FromDuration(left)}
-		return 0, usermem.CopyOutObject(t.Mem(), old, &o)
+		return 0, usermem.CopyOutObjectLast(t.Mem(), old, &o)
 	}
 	return 0, nil
 }
@@ -371,7 +371,7 @@ func sysTimerGettime(t *task.Task, id int32, cur uint64) (uint64, error) {
 		return 0, err
 	}
 	o := linux.Itimerspec{Interval: ktime.FromDuration(iv), Value: ktime.FromDuration(left)}
-	return 0, usermem.CopyOutObject(t.Mem(), cur, &o)
+	return 0, usermem.CopyOutObjectLast(t.Mem(), cur, &o)
 }
 
 func sysTimerGetoverrun(t *task.Task, id int32) (uint64, error) {
@@ -425,7 +425,7 @@ func adjtimex(t *task.Task, addr uint64) (uint64, error) {
 	const unsync, timeError = 0x40, 5
 	x = timex{Status: unsync, Precision: 1, Tolerance: 32768000, Tick: 10000, MaxError: 16000000, EstError: 16000000,
 		Time: linux.Timeval{Sec: now.Unix(), Usec: int64(now.Nanosecond() / 1000)}}
-	return timeError, usermem.CopyOutObject(t.Mem(), addr, &x)
+	return timeError, usermem.CopyOutObjectLast(t.Mem(), addr, &x)
 }
 
 func sysAdjtimex(t *task.Task, addr uint64) (uint64, error) { return adjtimex(t, addr) }

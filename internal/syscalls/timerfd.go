@@ -60,7 +60,7 @@ func sysTimerfdSettime(t *task.Task, fd int32, flags uint32, value, old uint64) 
 	if err != nil || old == 0 {
 		return 0, err
 	}
-	return 0, usermem.CopyOutObject(t.Mem(), old, &was)
+	return 0, usermem.CopyOutObjectLast(t.Mem(), old, &was)
 }
 
 // sysTimerfdGettime implements timerfd_gettime(2).
@@ -71,5 +71,5 @@ func sysTimerfdGettime(t *task.Task, fd int32, value uint64) (uint64, error) {
 	}
 	defer f.DecRef()
 	it := tf.Get()
-	return 0, usermem.CopyOutObject(t.Mem(), value, &it)
+	return 0, usermem.CopyOutObjectLast(t.Mem(), value, &it)
 }

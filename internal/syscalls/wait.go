@@ -28,13 +28,13 @@ func sysWait4(t *task.Task, pid int32, status uint64, options int32, rusage uint
 	}
 	if status != 0 {
 		v := uint32(got.Status)
-		if err := usermem.CopyOutObject(t.Mem(), status, &v); err != nil {
+		if err := usermem.CopyOutObjectLast(t.Mem(), status, &v); err != nil {
 			return 0, err
 		}
 	}
 	if rusage != 0 {
 		ru := rusageOf(got.Times, got.MaxRSS)
-		if err := usermem.CopyOutObject(t.Mem(), rusage, &ru); err != nil {
+		if err := usermem.CopyOutObjectLast(t.Mem(), rusage, &ru); err != nil {
 			return 0, err
 		}
 	}

@@ -100,7 +100,7 @@ func (t *thread) passed(d passing, ok bool) {
 
 // CallLast implements platform.Finisher.
 func (t *thread) CallLast(c platform.HostCall) bool {
-	if t.watched || t.dead.Load() || t.outLen > 0 || t.last {
+	if t.watched || t.dead.Load() || t.out.n > 0 || t.last {
 		return false
 	}
 	pr := t.proc

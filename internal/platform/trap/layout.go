@@ -17,6 +17,9 @@ const (
 	vecData    = 128 // where in the buffer is what an array of struct iovec points to
 	outSize    = 0x10000
 	offUC      = 0x400
+	offOut2    = 0x800 // of a second piece that goes with the result
+	out2Size   = 0xff
+	outLen2    = 24 // where its length is in OutLen
 	offSelf    = 0xff8
 	offFP      = 0x3c000
 	fpRoom     = slotSize - offFP
@@ -93,6 +96,7 @@ type control struct {
 	CallsPatched uint64
 	FlagsSaved   uint64
 	NrLive       uint64
+	OutAddr2     uint64
 }
 
 // order is struct order.

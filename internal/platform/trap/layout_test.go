@@ -40,7 +40,7 @@ func TestLayout(t *testing.T) {
 	want := map[string]uint64{
 		"REGION": regionBase, "SLOT_SIZE": slotSize, "SLOTS": slots, "REGION_SIZE": regionSize,
 		"OFF_ORDERS": offOrders, "OFF_STACK": offStack, "STACK_SIZE": stackSize, "OFF_BUF": offBuf,
-		"IN_MAX": inSize, "VEC_DATA": vecData, "OFF_OUT": offOut, "OUT_MAX": outSize, "OFF_UC": offUC, "OFF_SELF": offSelf, "OFF_FP": offFP,
+		"IN_MAX": inSize, "VEC_DATA": vecData, "OFF_OUT": offOut, "OUT_MAX": outSize, "OFF_OUT2": offOut2, "OUT_LEN2": outLen2, "OFF_UC": offUC, "OFF_SELF": offSelf, "OFF_FP": offFP,
 		"ST_GUEST": stGuest, "ST_EVENT": stEvent, "ST_REPLY": stReply,
 		"EV_READY": evReady, "EV_SYSCALL": evSyscall, "EV_FAULT": evFault, "EV_INTERRUPT": evInterrupt, "EV_DONE": evDone, "EV_PATCHED": evPatched, "EV_SLICE_LOST": evSliceLost,
 		"OP_RETURN": opReturn, "OP_RESUME": opResume, "OP_ORDERS": opOrders, "OP_BLOCK": opBlock, "OP_CLONE": opClone,

@@ -46,11 +46,23 @@ func (m threadMemory) piece(addr, n uint64) []byte {
 	return nil
 }
 
+// piece is data for the guest that goes with the result of its call.
+type piece struct{ addr, n uint64 }
+
+// holds reports where the n bytes at addr are in the piece, if they are.
+func (p piece) holds(addr uint64, n int) (off uint64, ok bool) {
+	off = addr - p.addr
+	return off, off < p.n && uint64(n) <= p.n-off
+}
+
 // CopyIn implements usermem.Memory.
 func (m threadMemory) CopyIn(addr uint64, dst []byte) (int, error) {
-	if t := m.t; t.outLen > 0 {
+	if t := m.t; t.out.n > 0 {
 		// What is on its way out is there for who looks, as strace does.
-		if off := addr - t.outAddr; off < t.outLen && uint64(len(dst)) <= t.outLen-off {
+		if off, ok := t.out2.holds(addr, len(dst)); ok {
+			return copy(dst, t.slot[offOut2+off:]), nil
+		}
+		if off, ok := t.out.holds(addr, len(dst)); ok {
 			return copy(dst, t.slot[offOut+off:]), nil
 		}
 	}
@@ -85,23 +97,39 @@ func (m threadMemory) ReadString(addr uint64, max int) (string, bool) {
 	return s, true
 }
 
-// CopyOutLast implements usermem.LastWriter.
+// CopyOutLast implements usermem.LastWriter: for two pieces, of which the second
+// is small.
 func (m threadMemory) CopyOutLast(addr uint64, src []byte) bool {
 	t := m.t
-	if len(src) > outSize || t.outLen > 0 || len(src) == 0 || t.watched {
+	n := uint64(len(src))
+	switch {
+	case n == 0 || t.watched:
+		return false
+	case t.out.n == 0 && n <= outSize:
+		if &src[0] != &t.slot[offOut] {
+			copy(t.slot[offOut:], src)
+		}
+		t.out = piece{addr, n}
+	case t.out.n > 0 && t.out2.n == 0 && n <= out2Size:
+		if &src[0] != &t.slot[offOut2] {
+			copy(t.slot[offOut2:], src)
+		}
+		t.out2 = piece{addr, n}
+	default:
 		return false
 	}
-	if &src[0] != &t.slot[offOut] {
-		copy(t.slot[offOut:], src)
-	}
-	t.outAddr, t.outLen = addr, uint64(len(src))
 	return true
 }
 
 // OutBuffer implements usermem.LastWriter.
 func (m threadMemory) OutBuffer(n int) []byte {
-	if n > outSize || m.t.outLen > 0 || m.t.watched {
-		return nil
+	t := m.t
+	switch {
+	case t.watched:
+	case t.out.n == 0 && n <= outSize:
+		return t.slot[offOut : offOut+n : offOut+n]
+	case t.out.n > 0 && t.out2.n == 0 && n <= out2Size:
+		return t.slot[offOut2 : offOut2+n : offOut2+n]
 	}
-	return m.t.slot[offOut : offOut+n : offOut+n]
+	return nil
 }

@@ -40,11 +40,11 @@ type thread struct {
 	inAddr      uint64 // of the data that came with the call
 	inLen       uint64
 	inMore      uint64 // bytes that its pieces hold, if it is an array of struct iovec
-	outLen      uint64 // of the data that goes with its result
+	out         piece  // of the data that goes with its result
+	out2        piece  // a second one, at offOut2
 	last        bool   // the order in the table is the last step of the call
 	lastMade    bool   // by the stub: how it went comes with the next event
 	lastPassing passing
-	outAddr     uint64
 	fpLive      bool   // the extended state is in the thread's registers
 	watched     bool   // somebody looks at each call and its results
 	fpInit      []byte // extended state for a clone's first run
@@ -114,12 +114,17 @@ func (t *thread) flush() {
 	if t.last {
 		t.makeLast()
 	}
-	if t.outLen > 0 {
-		n := t.outLen
-		t.outLen = 0
-		if _, err := t.as.CopyOut(t.outAddr, t.slot[offOut:offOut+n]); err != nil {
-			t.SetReturn(^uint64(0) - 13) // -EFAULT
-		}
+	if t.out.n == 0 {
+		return
+	}
+	out, out2 := t.out, t.out2
+	t.out, t.out2 = piece{}, piece{}
+	_, err := t.as.CopyOut(out.addr, t.slot[offOut:offOut+out.n])
+	if err == nil && out2.n > 0 {
+		_, err = t.as.CopyOut(out2.addr, t.slot[offOut2:offOut2+out2.n])
+	}
+	if err != nil {
+		t.SetReturn(^uint64(0) - 13) // -EFAULT
 	}
 }
 
@@ -248,8 +253,13 @@ func (t *thread) Run() platform.Event {
 		t.give(opFinish)
 	case t.retSet:
 		c.Ret = t.ret
-		c.OutAddr, c.OutLen = t.outAddr, uint32(t.outLen)
-		t.outLen = 0
+		c.OutAddr, c.OutLen = t.out.addr, uint32(t.out.n)
+		if t.out2.n > 0 {
+			c.OutAddr2 = t.out2.addr
+			c.OutLen |= uint32(t.out2.n) << outLen2
+			t.out2 = piece{}
+		}
+		t.out.n = 0
 		t.give(opReturn)
 	case t.fpLive:
 		c.Ret = wordsOf(t.slot[t.frame+ucMC:])[13] // rax

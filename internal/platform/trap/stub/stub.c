@@ -273,14 +273,21 @@ __asm__(
 #define S8(n) (0x40 | (n))		/* 8 bytes */
 #define S12(n) (0x60 | (n))		/* 12 bytes */
 #define VEC(n) (0x70 | (n))		/* an array of struct iovec, and what its pieces hold */
+#define S4(n) (0x80 | (n))		/* 4 bytes */
+#define S16(n) (0x90 | (n))		/* 16 bytes */
+#define POLL(n) (0xa0 | (n))		/* an array of struct pollfd, whose length is the next argument */
 static const u8 inputs[512] = {
 	[2] = STR(0), [4] = STR(0), [6] = STR(0), [21] = STR(0), [59] = STR(0), [76] = STR(0), [80] = STR(0), [82] = STR(0),
 	[83] = STR(0), [84] = STR(0), [85] = STR(0), [87] = STR(0), [89] = STR(0), [90] = STR(0), [137] = STR(0),
 	[257] = STR(1), [258] = STR(1), [262] = STR(1), [263] = STR(1), [267] = STR(1), [268] = STR(1), [269] = STR(1),
 	[280] = STR(1), [322] = STR(1), [332] = STR(1), [437] = STR(1), [439] = STR(1),
 	[1] = DAT(1), [18] = DAT(1), [44] = DAT(1), [42] = DAT(1), [49] = DAT(1),
-	[13] = S32(1), [14] = S8(1), [35] = S8(0), [20] = VEC(1), [46] = 0x50 | 1,
+	[13] = S32(1), [14] = S8(1), [35] = S16(0), [230] = S16(2), [20] = VEC(1), [46] = 0x50 | 1,
+	[7] = POLL(0), [271] = POLL(0),		/* poll, ppoll */
+	[40] = S8(2),				/* sendfile: the offset */
 	[54] = DAT(3),				/* setsockopt */
+	/* getsockopt, accept, accept4, getsockname, getpeername, recvfrom: a length */
+	[55] = S4(4), [43] = S4(2), [288] = S4(2), [51] = S4(2), [52] = S4(2), [45] = S4(5),
 	[233] = S12(3),				/* epoll_ctl: a struct epoll_event */
 };
 
@@ -324,6 +331,16 @@ static void send_inputs(struct cb *c)
 		break;
 	case 6:
 		got = from ? copy(to, (void *)from, 12) : -1;
+		break;
+	case 8:
+		got = from ? copy(to, (void *)from, 4) : -1;
+		break;
+	case 9:
+		got = from ? copy(to, (void *)from, 16) : -1;
+		break;
+	case 10:
+		n = 8 * (u64)(u32)c->args[(k & 7) + 1];
+		got = n <= IN_MAX ? copy(to, (void *)from, n) : -1;
 		break;
 	case 7:
 		n = c->args[(k & 7) + 1];
@@ -486,10 +503,12 @@ static void serve(struct cb *c, struct ucontext *u)
 		case OP_RETURN:
 			u->rax = c->ret;
 			if (c->out_len) {
-				u64 n = c->out_len;
+				u64 n = c->out_len & ((1UL << OUT_LEN2) - 1), n2 = c->out_len >> OUT_LEN2;
 				long got = n > OUT_MAX ? 0 : copy((void *)c->out_addr, (void *)((u64)c + OFF_OUT), n);
 				if ((u64)got != n) /* a read is shorter, all else fails */
 					u->rax = got > 0 && c->ret == n ? got : -14;
+				if (n2 && (u64)copy((void *)c->out_addr2, (void *)((u64)c + OFF_OUT2), n2) != n2)
+					u->rax = -14;
 				c->out_len = 0;
 			}
 			c->state = ST_GUEST;

@@ -70,7 +70,7 @@ struct cb {
 	volatile u64 ret;
 	/* data that goes with the call, and comes with its result */
 	volatile u32 in_len;		/* in the buffer's beginning; the upper half: at VEC_DATA */
-	volatile u32 out_len;		/* behind it */
+	volatile u32 out_len;		/* behind it; in the upper 8 bits: at OFF_OUT2 */
 	volatile u64 frame;		/* address of the ucontext */
 	/* 64 */
 	volatile u64 args[6];
@@ -97,11 +97,14 @@ struct cb {
 	volatile u64 calls_patched;
 	volatile u64 flags_saved;	/* of a patched site */
 	volatile u64 nr_live;		/* of a patched site that makes any call */
+	volatile u64 out_addr2;
 };
 /* A slot's first page also has the registers of a call by a patched site, in
  * the form of a ucontext, and at its end the slot's own address, by which
  * patched sites find the slot in GS. */
 #define OFF_UC 0x400UL
+#define OFF_OUT2 0x800UL		/* the second piece of data that goes with a result */
+#define OUT_LEN2 24			/* where its length is in out_len */
 #define OFF_SELF 0xff8UL
 #define OFF_FP 0x3c000UL		/* in the buffer's end */
 #define IN_MAX 0x6000UL
