@@ -1,6 +1,8 @@
 package host
 
 import (
+	"time"
+
 	"golang.org/x/sys/unix"
 
 	"sentinel/internal/abi/linux"
@@ -60,16 +62,27 @@ func DupFrom(fd, min int) (int, error) {
 	return n, errno(err)
 }
 
-// Usage returns the CPU time in nanoseconds and the peak resident size in bytes
-// of this process, or of its children that have been waited for.
-func Usage(children bool) (cpu int64, peak uint64) {
+// Use is what processes have used.
+type Use struct {
+	CPU    time.Duration
+	Peak   uint64 // resident size in bytes, of the largest
+	Faults int64  // page faults
+	Major  int64  // those of them that had to wait for a disk
+}
+
+// Usage returns what this process has used, or its children that have been
+// waited for.
+func Usage(children bool) Use {
 	who := unix.RUSAGE_SELF
 	if children {
 		who = unix.RUSAGE_CHILDREN
 	}
 	var r unix.Rusage
 	if unix.Getrusage(who, &r) != nil {
-		return 0, 0
+		return Use{}
 	}
-	return r.Utime.Nano() + r.Stime.Nano(), uint64(r.Maxrss) << 10
+	return Use{
+		CPU: time.Duration(r.Utime.Nano() + r.Stime.Nano()), Peak: uint64(r.Maxrss) << 10,
+		Faults: r.Minflt + r.Majflt, Major: r.Majflt,
+	}
 }

@@ -21,8 +21,7 @@ func (l *limits) CPUMax() (quota, period int64) { return 0, 100000 }
 func (l *limits) PidsMax() int64                { return int64(l.c.PIDs) }
 
 func (l *limits) CPUUsage() (user, system int64) {
-	cpu, _ := host.Usage(true)
-	return cpu / 1000, 0
+	return host.Usage(true).CPU.Microseconds(), 0
 }
 
 func (l *limits) Pids() []int32 {

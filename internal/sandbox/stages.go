@@ -18,8 +18,7 @@ type stages struct {
 }
 
 func newStages() *stages {
-	cpu, _ := host.Usage(false)
-	return &stages{last: time.Now(), boot: time.Duration(cpu)}
+	return &stages{last: time.Now(), boot: host.Usage(false).CPU}
 }
 
 func (s *stages) mark(name string) {
@@ -35,8 +34,9 @@ func (s *stages) print(w io.Writer, calls *strace.Stats, f *files) {
 	for i, n := range s.names {
 		fmt.Fprintf(w, "%-22s %8.0f us\n", n, float64(s.times[i])/1e3)
 	}
-	_, own := host.Usage(false)
-	_, guest := host.Usage(true)
+	own, guest := host.Usage(false), host.Usage(true)
 	fmt.Fprintf(w, "\n%-22s %8d KiB\n%-22s %8d KiB\n%-22s %8d KiB\n",
-		"peak of the supervisor", own>>10, "peak of a process", guest>>10, "files in memory", f.quota.Used()>>10)
+		"peak of the supervisor", own.Peak>>10, "peak of a process", guest.Peak>>10, "files in memory", f.quota.Used()>>10)
+	fmt.Fprintf(w, "\n%-22s %8d, %d of them from a disk\n%-22s %8d, %d of them from a disk\n",
+		"supervisor's faults", own.Faults, own.Major, "processes' faults", guest.Faults, guest.Major)
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -126,7 +127,8 @@ func TestFlags(t *testing.T) {
 		if r := b.do(t, "--strace", "--", "cat", "/etc/hostname"); !strings.Contains(r.stderr, `"/etc/hostname"`) || !strings.Contains(r.stderr, "exit_group(0)") {
 			t.Errorf("--strace shows %q", tail(r.stderr))
 		}
-		if r := b.do(t, "--stats", "--", "cat", "/etc/hostname"); !strings.Contains(r.stderr, "openat") {
+		if r := b.do(t, "--stats", "--", "cat", "/etc/hostname"); !strings.Contains(r.stderr, "openat") ||
+			!regexp.MustCompile(`(?m)^processes' faults +[1-9]`).MatchString(r.stderr) {
 			t.Errorf("--stats shows %q", tail(r.stderr))
 		}
 	})
