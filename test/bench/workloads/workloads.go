@@ -85,6 +85,8 @@ var Floors = []struct {
 	{"handover-two-cpus", "far", 1000},
 	{"handover-awake", "spin", 100000},
 	{"handover-64k", "data", 2000},
+	{"touch", "touch", 1000},
+	{"populate", "populate", 1000},
 }
 
 // CacheDir is where tools/setup-debian puts what Debian lacks.

@@ -5,7 +5,9 @@
  *	near	a futex hand-over to another process and back, both on one CPU
  *	far	the same between two CPUs
  *	spin	the same between two CPUs, neither of which ever sleeps
- *	data	that, with 64 KiB that one writes and the other copies away */
+ *	data	that, with 64 KiB that one writes and the other copies away
+ *	touch	a page of fresh memory, touched
+ *	populate	the same, if the host was asked for all of it at once */
 #define _GNU_SOURCE
 #include <linux/filter.h>
 #include <linux/futex.h>
@@ -84,12 +86,37 @@ static void spin_turn(volatile int *word, int turn, int size)
 	__atomic_store_n(word, !turn, __ATOMIC_RELEASE);
 }
 
+/* Gets n times the memory that a heap grows by, and touches it; the nanoseconds
+ * a page. */
+static double fresh(long n, int populate)
+{
+	enum { PAGES = 33, PAGE = 4096 };
+	struct timespec a, b;
+	double sum = 0;
+	for (long i = 0; i < n; i++) {
+		clock_gettime(CLOCK_MONOTONIC, &a);
+		volatile char *p = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | populate, -1, 0);
+		if (p == MAP_FAILED)
+			exit(1);
+		for (int k = 0; k < PAGES; k++)
+			p[k * PAGE] = 1;
+		clock_gettime(CLOCK_MONOTONIC, &b);
+		sum += (b.tv_sec - a.tv_sec) * 1e9 + (b.tv_nsec - a.tv_nsec);
+		munmap((void *)p, PAGES * PAGE);
+	}
+	return sum / n / PAGES;
+}
+
 int main(int argc, char **argv)
 {
 	struct timespec a, b;
 	long n = argc > 2 ? atol(argv[2]) : 0;
 	if (n <= 0)
 		return 2;
+	if (!strcmp(argv[1], "touch") || !strcmp(argv[1], "populate")) {
+		printf("%.1f\n", fresh(n, argv[1][0] == 'p' ? MAP_POPULATE : 0));
+		return 0;
+	}
 	int trap = !strcmp(argv[1], "trap");
 	pid_t child = 0;
 	int status = 0;
