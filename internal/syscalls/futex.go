@@ -36,25 +36,19 @@ func sysFutex(t *task.Task, uaddr uint64, op, val uint32, timeout, uaddr2 uint64
 	default:
 		return 0, linux.ENOSYS
 	}
-	if op&futexClockRealtime != 0 && cmd == futexWait && timeout == 0 {
-		return t.FutexWait(call, cmd == futexWaitBitset)
-	}
-	if cmd == futexWaitBitset || timeout == 0 {
-		// An absolute time needs no care when the wait is made again.
-		if timeout != 0 {
-			var ts linux.Timespec
-			if err := usermem.CopyInObject(t.Mem(), timeout, &ts); err != nil {
-				return 0, err
-			}
-			if !ktime.Valid(ts) {
-				return 0, linux.EINVAL
-			}
-		}
-		return t.FutexWait(call, timeout != 0)
+	if timeout == 0 {
+		return t.FutexWait(call)
 	}
 	var ts linux.Timespec
 	if err := usermem.CopyInObject(t.Mem(), timeout, &ts); err != nil {
 		return 0, err
+	}
+	if cmd == futexWaitBitset {
+		// An absolute time needs no care when the wait is made again.
+		if !ktime.Valid(ts) {
+			return 0, linux.EINVAL
+		}
+		return timedWait(t, call)
 	}
 	d, err := ktime.Duration(ts)
 	if err != nil {
@@ -73,6 +67,17 @@ func sysFutex(t *task.Task, uaddr uint64, op, val uint32, timeout, uaddr2 uint64
 	return waitUntil(t, call, until)
 }
 
+// timedWait is a wait with an absolute time, which a handler ends with EINTR in
+// any case.
+func timedWait(t *task.Task, call platform.HostCall) (uint64, error) {
+	ret, err := t.FutexWait(call)
+	if err == linux.ERESTARTSYS {
+		t.SetRestart(func(t *task.Task) (uint64, error) { return timedWait(t, call) })
+		return 0, linux.ERESTART_RESTARTBLOCK
+	}
+	return ret, err
+}
+
 // waitUntil is a wait with an absolute monotonic time, which stands in the
 // thread's scratch memory.
 func waitUntil(t *task.Task, call platform.HostCall, until linux.Timespec) (uint64, error) {
@@ -83,7 +88,7 @@ func waitUntil(t *task.Task, call platform.HostCall, until linux.Timespec) (uint
 	c := call
 	c.Args[1] = futexWaitBitset | call.Args[1]&futexPrivate
 	c.Args[3], c.Args[5] = at, futexMatchAny
-	ret, err := t.FutexWait(c, false)
+	ret, err := t.FutexWait(c)
 	if err == linux.ERESTARTSYS {
 		t.SetRestart(func(t *task.Task) (uint64, error) { return waitUntil(t, call, until) })
 		return 0, linux.ERESTART_RESTARTBLOCK

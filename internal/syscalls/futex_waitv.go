@@ -48,5 +48,5 @@ func sysFutexWaitv(t *task.Task, waiters uint64, n, flags uint32, timeout uint64
 	// The time is absolute, so that the call can be made again as it is.
 	return t.FutexWait(platform.HostCall{
 		Nr: linux.SYS_FUTEX_WAITV, Args: [6]uint64{waiters, uint64(n), 0, timeout, uint64(uint32(clock))},
-	}, true)
+	})
 }

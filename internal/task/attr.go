@@ -141,9 +141,8 @@ func (k *Kernel) MemoryUsed() uint64 {
 	return used
 }
 
-// FutexWait has the host wait on a futex in the guest. again tells that the
-// call may be made again as it is when a signal without a handler interrupts.
-func (t *Task) FutexWait(c platform.HostCall, again bool) (uint64, error) {
+// FutexWait has the host wait on a futex in the guest.
+func (t *Task) FutexWait(c platform.HostCall) (uint64, error) {
 	t.sleeping.Store(true)
 	ret, err := t.th.BlockingCall(c)
 	t.sleeping.Store(false)
