@@ -126,6 +126,12 @@ type AddressSpace interface {
 	CompareAndSwap(th Thread, addr uint64, old, new uint32) (uint32, error)
 }
 
+// Sleeper is a Thread of a platform that makes some calls which sleep itself.
+// Sleeping may be called from any goroutine, and tells what the guest says.
+type Sleeper interface {
+	Sleeping() bool
+}
+
 // Finisher is a Thread that can make a host call as the last step of the guest's.
 type Finisher interface {
 	// CallLast has the guest thread make c as it goes on; the guest's call

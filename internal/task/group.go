@@ -1,6 +1,9 @@
 package task
 
-import "sentinel/internal/waiter"
+import (
+	"sentinel/internal/platform"
+	"sentinel/internal/waiter"
+)
 
 // childWaitable wakes a wait for children.
 type childWaitable struct{ g *ThreadGroup }
@@ -165,6 +168,9 @@ func (t *Task) State() byte {
 	case t.stopped:
 		return 'T'
 	case t.sleeping.Load():
+		return 'S'
+	}
+	if s, ok := t.th.(platform.Sleeper); ok && s.Sleeping() {
 		return 'S'
 	}
 	return 'R'

@@ -18,12 +18,16 @@ func (t *thread) await() uint32 {
 	if spin > 0 && t.spin(spin) {
 		t.habit.came()
 	} else {
-		if spin > 0 && !t.mayYield && c.SupCPU == c.StubCPU {
+		blocked := t.blocked()
+		if blocked {
+			// That tells nothing of how soon calls come.
+		} else if spin > 0 && !t.mayYield && c.SupCPU == c.StubCPU {
 			t.sharedCPU()
 		} else {
 			t.habit.failed()
 		}
-		if t.computes {
+		counts := t.computes && !blocked
+		if counts {
 			t.p.asleep.Add(1)
 		}
 		atomic.StoreUint32(&c.SupSleeps, 1)
@@ -37,7 +41,7 @@ func (t *thread) await() uint32 {
 		}
 		t.waiting.Store(false)
 		atomic.StoreUint32(&c.SupSleeps, 0)
-		if t.computes {
+		if counts {
 			t.p.asleep.Add(-1)
 		}
 	}
@@ -53,6 +57,19 @@ func (t *thread) await() uint32 {
 		return 0
 	}
 	return kind
+}
+
+// blocked reports whether the guest waits for another of its threads, without
+// our help.
+func (t *thread) blocked() bool { return atomic.LoadUint32(&t.c.Blocked) != 0 }
+
+// Sleeping implements platform.Sleeper.
+func (t *thread) Sleeping() bool {
+	pr := t.proc
+	pr.mu.Lock()
+	defer pr.mu.Unlock()
+	// A thread that has left has given its memory back.
+	return pr.threads[t.tid] == t && t.blocked()
 }
 
 // habit knows how often in a row nothing came while spinning.
@@ -105,7 +122,7 @@ func (t *thread) spin(ticks uint64) bool {
 		return t.spinOnly(ticks)
 	}
 	came, calm := t.spinAndYield(ticks, false)
-	if came || !calm || !t.p.takePatience() {
+	if came || !calm || t.blocked() || !t.p.takePatience() {
 		return came
 	}
 	came, _ = t.spinAndYield(patience*ticks, true)
@@ -124,11 +141,11 @@ func (t *thread) spinOnly(ticks uint64) bool {
 		t.restless--
 		return false
 	}
-	if c.SupCPU == c.StubCPU || runtime.NumCPU() < 2 || !t.p.takePatience() {
+	if t.blocked() || c.SupCPU == c.StubCPU || runtime.NumCPU() < 2 || !t.p.takePatience() {
 		return false
 	}
 	defer t.p.patient.Add(-1)
-	for begin, last := ticksNow(), uint64(0); last < patience*ticks && !t.p.crowded(); {
+	for begin, last := ticksNow(), uint64(0); last < patience*ticks && !t.blocked() && !t.p.crowded(); {
 		if spinUntil(&c.State, stEvent, roundTicks, &c.SupCPU, &c.StubCPU) {
 			return true
 		}
@@ -180,7 +197,7 @@ func (t *thread) spinAndYield(ticks uint64, patient bool) (came, calm bool) {
 		if !host.Yield() {
 			return atomic.LoadUint32(&c.State) == stEvent, false
 		}
-		if ticksNow()-begin > ticks || patient && t.p.crowded() {
+		if ticksNow()-begin > ticks || t.blocked() || patient && t.p.crowded() {
 			return atomic.LoadUint32(&c.State) == stEvent, true
 		}
 		if t.spinRound() {

@@ -82,7 +82,7 @@ type control struct {
 	CallsLocal, CallsForwarded, Sleeps   uint64
 	Flags                                uint64
 	PID, TID, UID, EUID, GID, EGID, PPID uint32
-	_                                    uint32
+	Blocked                              uint32
 
 	// For sigaltstack(2).
 	StackSP    uint64

@@ -596,6 +596,24 @@ static inline int local(struct cb *c, u64 nr, u64 *ret)
 	return 1;
 }
 
+/* wait_here has the host wait on a futex, which names nothing but the caller's
+ * memory. It gives 0 if the supervisor is to do so: where it looks at all calls or
+ * wants the thread, and for times that must be cut if the wait is made again. */
+static int wait_here(struct cb *c, u64 op, struct ucontext *u, u64 *ret)
+{
+	int bitset = (op & ~0x180UL) == 9; /* FUTEX_WAIT_BITSET, until an absolute time */
+	if (!(c->flags & 1) || !(bitset || ((op & ~0x80UL) == 0 /* FUTEX_WAIT */ && !u->r10)))
+		return 0;
+	struct order o = { SYS_futex, { u->rdi, op, u->rdx, u->r10, u->r8, u->r9 }, 0 };
+	c->blocked = 1;
+	long r = block(&c->interrupt, &o);
+	c->blocked = 0;
+	if (r == -512 || r == -4)
+		return 0;
+	*ret = r;
+	return 1;
+}
+
 /* on_sigsys: the guest made a system call. */
 __attribute__((noreturn, used)) void on_sigsys(struct siginfo *i, struct ucontext *u)
 {
@@ -615,7 +633,7 @@ __attribute__((noreturn, used)) void on_sigsys(struct siginfo *i, struct ucontex
 	/* The first calls go to the supervisor, which patches hot places. */
 	if (c->calls_forwarded++ > 64) {
 		u64 ret;
-		if (i->arch == 0xc000003e && local(c, i->nr, &ret)) {
+		if (i->arch == 0xc000003e && (local(c, i->nr, &ret) || (i->nr == SYS_futex && wait_here(c, (u32)u->rsi, u, &ret)))) {
 			u->rax = ret;
 			fast_return(u, &c->interrupt);
 		}
@@ -721,10 +739,12 @@ __attribute__((used)) void on_interrupt(struct siginfo *i, struct ucontext *u)
 
 /* direct makes calls that the filter lets the guest make itself, and which got
  * here because another call of the same site does not. */
-static inline int direct(struct ucontext *u, u64 nr)
+static inline int direct(struct cb *c, struct ucontext *u, u64 nr)
 {
 	switch (nr) {
 	case SYS_futex:
+		if (wait_here(c, (u32)u->rsi, u, &u->rax))
+			return 1;
 		/* Those that do not sleep and know no owner, as in the filter. */
 		if (!(1UL << (u->rsi & 0x3f) & (1 << 1 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 10)) || u->rsi & ~0xbfUL)
 			return 0;
@@ -744,7 +764,7 @@ __attribute__((used)) void on_patched(struct cb *c, u64 nr)
 {
 	struct ucontext *u = (struct ucontext *)((u64)c + OFF_UC);
 	c->calls_patched++;
-	if (local(c, nr, &u->rax) || direct(u, nr))
+	if (local(c, nr, &u->rax) || direct(c, u, nr))
 		return;
 	c->frame = (u64)u;
 	c->nr = nr;

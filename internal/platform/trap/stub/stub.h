@@ -88,7 +88,8 @@ struct cb {
 	/* local answers, written by the supervisor; flags is 1 if they are valid */
 	volatile u64 flags;
 	volatile u32 pid, tid, uid, euid, gid, egid;
-	volatile u32 ppid, pad0;
+	volatile u32 ppid;
+	volatile u32 blocked;		/* the stub itself waits for the guest */
 	/* 256: struct for sigaltstack, filled by the supervisor */
 	u64 ss_sp; u32 ss_flags, ss_pad; u64 ss_size;
 	volatile u64 spin;		/* how long the stub spins, in TSC ticks, and SPIN_ bits */
