@@ -19,11 +19,11 @@ func (t *thread) await() uint32 {
 		t.habit.came()
 	} else {
 		blocked := t.blocked()
-		if blocked {
-			// That tells nothing of how soon calls come.
-		} else if spin > 0 && !t.mayYield && c.SupCPU == c.StubCPU {
+		switch {
+		case blocked: // that tells nothing of how soon calls come
+		case spin > 0 && !t.mayYield && c.SupCPU == c.StubCPU:
 			t.sharedCPU()
-		} else {
+		default:
 			t.habit.failed()
 		}
 		counts := t.computes && !blocked
@@ -141,7 +141,7 @@ func (t *thread) spinOnly(ticks uint64) bool {
 		t.restless--
 		return false
 	}
-	if t.blocked() || c.SupCPU == c.StubCPU || runtime.NumCPU() < 2 || !t.p.takePatience() {
+	if t.blocked() || c.SupCPU == c.StubCPU || !t.p.takePatience() {
 		return false
 	}
 	defer t.p.patient.Add(-1)
