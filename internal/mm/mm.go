@@ -331,7 +331,7 @@ func (m *MM) Brk(th platform.Thread, want, limit uint64) uint64 {
 		}
 		flags := uint64(linux.MAP_PRIVATE | linux.MAP_ANONYMOUS | linux.MAP_FIXED_NOREPLACE)
 		if grow := end - cur; grow <= maxPopulate && grow <= (cur-m.brkStart)/2 {
-			// Who has used so much will use this: a fifth less for each page.
+			// Who has used so much will use this, and in one step it costs less.
 			flags |= linux.MAP_POPULATE
 		}
 		_, err := th.Call(platform.HostCall{Nr: linux.SYS_MMAP, Args: [6]uint64{cur, end - cur, linux.PROT_READ | linux.PROT_WRITE,
