@@ -35,15 +35,6 @@ func hostFileID(fd int) (id platform.FileID, ok bool) {
 	return platform.FileID{Dev: dev, Ino: ino}, err == nil
 }
 
-// SameFile is what a platform may know a mapping's file by; see
-// platform.HostCall.
-func SameFile(hm vfs.HostMapping) (id platform.FileID) {
-	if hm.ReadOnly {
-		id, _ = hostFileID(hm.FD)
-	}
-	return id
-}
-
 // identified is a descriptor whose file is known. A dynamic linker maps each
 // library several times, one piece after the other.
 type identified struct {
@@ -65,10 +56,23 @@ func (m *MM) fileID(f *vfs.File, hm vfs.HostMapping) (platform.FileID, bool) {
 	return id, ok
 }
 
-// SameFile is SameFile for a mapping of f.
+// SameFile is what a platform may know the file of a mapping of f by; see
+// platform.HostCall.
 func (m *MM) SameFile(f *vfs.File, hm vfs.HostMapping) (id platform.FileID) {
 	if hm.ReadOnly {
 		id, _ = m.fileID(f, hm)
+	}
+	return id
+}
+
+// Identify is SameFile for who is about to map f, whose name it notes.
+func (m *MM) Identify(f *vfs.File, hm vfs.HostMapping) platform.FileID {
+	id, ok := m.fileID(f, hm)
+	if ok {
+		m.names.add(id, f)
+	}
+	if !hm.ReadOnly {
+		return platform.FileID{}
 	}
 	return id
 }
@@ -263,15 +267,4 @@ func (m *MM) RSS() (size, resident, shared uint64) {
 		}
 	}
 	return v[0], v[1], v[2]
-}
-
-// RegisterFile remembers f's name for mappings that exec made of it.
-func (m *MM) RegisterFile(f *vfs.File, c *vfs.Context) {
-	if mp, ok := f.Ops.(vfs.Mappable); ok {
-		if hm, err := mp.Mmap(c, f, 0, 1, 0, false); err == nil && !hm.Anonymous {
-			if id, ok := hostFileID(hm.FD); ok {
-				m.names.add(id, f)
-			}
-		}
-	}
 }

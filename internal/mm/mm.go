@@ -210,13 +210,7 @@ func (m *MM) Mmap(th platform.Thread, c *vfs.Context, addr, length uint64, prot,
 	}
 	call.Args[5] = uint64(hm.Offset)
 	call.File, call.HasFile = hm.FD, true
-	id, known := m.fileID(f, hm)
-	if hm.ReadOnly && known {
-		call.Same = id
-	}
-	if known {
-		m.names.add(id, f)
-	}
+	call.Same = m.Identify(f, hm)
 	return last(th, call)
 }
 

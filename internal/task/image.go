@@ -51,7 +51,7 @@ func (t *Task) mapProgram(th platform.Thread, p *program, execfn string, envv []
 		}
 		bias -= p.img.Lo
 	}
-	calls, err := t.segments(p.file, p.img, bias, as)
+	calls, err := t.segments(m, p.file, p.img, bias, as)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +65,7 @@ func (t *Task) mapProgram(th platform.Thread, p *program, execfn string, envv []
 			}
 			ibase -= p.interp.Lo
 		}
-		more, err := t.segments(p.interpFile, p.interp, ibase, as)
+		more, err := t.segments(m, p.interpFile, p.interp, ibase, as)
 		if err != nil {
 			return nil, err
 		}
@@ -96,12 +96,10 @@ func (t *Task) mapProgram(th platform.Thread, p *program, execfn string, envv []
 		top = mm.TaskSize - randomPages(stackBits)
 		calls = nil
 	}
-	m.RegisterFile(p.file, &t.ctx)
 	if err := padBSS(as, p.img, bias); err != nil {
 		return nil, err
 	}
 	if p.interp != nil {
-		m.RegisterFile(p.interpFile, &t.ctx)
 		if err := padBSS(as, p.interp, ibase); err != nil {
 			return nil, err
 		}
@@ -127,7 +125,7 @@ func (t *Task) mapProgram(th platform.Thread, p *program, execfn string, envv []
 }
 
 // segments returns the calls that map an image at bias.
-func (t *Task) segments(f *vfs.File, img *loader.Image, bias uint64, as platform.AddressSpace) ([]platform.HostCall, error) {
+func (t *Task) segments(m *mm.MM, f *vfs.File, img *loader.Image, bias uint64, as platform.AddressSpace) ([]platform.HostCall, error) {
 	mappable, ok := f.Ops.(vfs.Mappable)
 	if !ok {
 		return nil, linux.EACCES
@@ -135,6 +133,7 @@ func (t *Task) segments(f *vfs.File, img *loader.Image, bias uint64, as platform
 	lo, hi := as.Reserved()
 	var calls []platform.HostCall
 	var same platform.FileID // all segments are of one file
+	identified := false
 	for _, s := range img.Segments {
 		start := (s.Vaddr + bias) &^ (usermem.PageSize - 1)
 		fileEnd := (s.Vaddr + bias + s.Filesz + usermem.PageSize - 1) &^ (usermem.PageSize - 1)
@@ -149,8 +148,8 @@ func (t *Task) segments(f *vfs.File, img *loader.Image, bias uint64, as platform
 			if err != nil {
 				return nil, err
 			}
-			if same == (platform.FileID{}) {
-				same = mm.SameFile(hm)
+			if !identified {
+				same, identified = m.Identify(f, hm), true
 			}
 			calls = append(calls, platform.HostCall{
 				Nr:   linux.SYS_MMAP,

@@ -195,20 +195,41 @@ static void all_lie_down(void)
 		lay_down(&many[i], FUTEX_WAIT_PRIVATE, NULL);
 }
 
-TEST(stopped)
+static void all_wake(void)
 {
-	int status, p[2];
+	for (unsigned i = 0; i < sizeof many / sizeof many[0]; i++)
+		wake(&many[i]);
+}
+
+/* dormitory makes a process whose threads lie down before the main one does then. */
+static pid_t dormitory(void (*then)(void))
+{
+	int p[2];
 	char c;
 	CHECK_OK(pipe(p));
 	pid_t pid = fork();
 	if (pid == 0) {
 		all_lie_down();
 		write(p[1], "x", 1);
-		for (unsigned i = 0; i < sizeof many / sizeof many[0]; i++)
-			wake(&many[i]);
+		then();
 		_exit(7);
 	}
 	CHECK_EQ(read(p[0], &c, 1), 1);
+	close(p[0]);
+	close(p[1]);
+	return pid;
+}
+
+static void lie_down_too(void)
+{
+	uint32_t word = 0;
+	futex(&word, FUTEX_WAIT_PRIVATE, 0, NULL, 0);
+}
+
+TEST(stopped)
+{
+	int status;
+	pid_t pid = dormitory(all_wake);
 	CHECK_OK(kill(pid, SIGSTOP));
 	CHECK_EQ(waitpid(pid, &status, WUNTRACED), pid);
 	if (WIFSTOPPED(status)) {
@@ -216,29 +237,15 @@ TEST(stopped)
 		CHECK_EQ(waitpid(pid, &status, 0), pid);
 	}
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 7);
-	close(p[0]);
-	close(p[1]);
 }
 
 TEST(killed)
 {
-	int status, p[2];
-	char c;
-	CHECK_OK(pipe(p));
-	pid_t pid = fork();
-	if (pid == 0) {
-		all_lie_down();
-		write(p[1], "x", 1);
-		uint32_t word = 0;
-		futex(&word, FUTEX_WAIT_PRIVATE, 0, NULL, 0);
-		_exit(1);
-	}
-	CHECK_EQ(read(p[0], &c, 1), 1);
+	int status;
+	pid_t pid = dormitory(lie_down_too);
 	CHECK_OK(kill(pid, SIGKILL));
 	CHECK_EQ(waitpid(pid, &status, 0), pid);
 	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-	close(p[0]);
-	close(p[1]);
 }
 
 TEST(left_behind)
@@ -272,6 +279,5 @@ TEST_FORK(forked_beside)
 		CHECK_EQ(waitpid(pid, &status, 0), pid);
 		CHECK(WIFEXITED(status) && WEXITSTATUS(status) == i);
 	}
-	for (unsigned i = 0; i < sizeof many / sizeof many[0]; i++)
-		wake(&many[i]);
+	all_wake();
 }

@@ -82,11 +82,7 @@ func (h habit) spins() bool { return h <= 8 || h%16 == 0 }
 func (h *habit) came() { *h = 0 }
 
 // failed notes a wait that ended asleep, whether or not there was a try.
-func (h *habit) failed() {
-	if *h++; *h == 1<<20 {
-		*h = 16
-	}
-}
+func (h *habit) failed() { *h++ }
 
 // patience is how much longer a supervisor's thread spins if it is one of few that
 // do, half as many as there are CPUs: to wake up a thread on a CPU that has gone

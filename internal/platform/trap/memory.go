@@ -46,13 +46,13 @@ func (m threadMemory) piece(addr, n uint64) []byte {
 	return nil
 }
 
-// piece is data for the guest that goes with the result of its call.
-type piece struct{ addr, n uint64 }
+// outgoing is data for the guest that goes with the result of its call.
+type outgoing struct{ addr, n uint64 }
 
-// holds reports where the n bytes at addr are in the piece, if they are.
-func (p piece) holds(addr uint64, n int) (off uint64, ok bool) {
-	off = addr - p.addr
-	return off, off < p.n && uint64(n) <= p.n-off
+// holds reports where the n bytes at addr are in it, if they are.
+func (o outgoing) holds(addr uint64, n int) (off uint64, ok bool) {
+	off = addr - o.addr
+	return off, off < o.n && uint64(n) <= o.n-off
 }
 
 // CopyIn implements usermem.Memory.
@@ -109,12 +109,12 @@ func (m threadMemory) CopyOutLast(addr uint64, src []byte) bool {
 		if &src[0] != &t.slot[offOut] {
 			copy(t.slot[offOut:], src)
 		}
-		t.out = piece{addr, n}
+		t.out = outgoing{addr, n}
 	case t.out.n > 0 && t.out2.n == 0 && n <= out2Size:
 		if &src[0] != &t.slot[offOut2] {
 			copy(t.slot[offOut2:], src)
 		}
-		t.out2 = piece{addr, n}
+		t.out2 = outgoing{addr, n}
 	default:
 		return false
 	}

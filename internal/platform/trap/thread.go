@@ -39,11 +39,11 @@ type thread struct {
 	sc          platform.SyscallArgs
 	inAddr      uint64 // of the data that came with the call
 	inLen       uint64
-	inMore      uint64 // bytes that its pieces hold, if it is an array of struct iovec
-	out         piece  // of the data that goes with its result
-	out2        piece  // a second one, at offOut2
-	last        bool   // the order in the table is the last step of the call
-	lastMade    bool   // by the stub: how it went comes with the next event
+	inMore      uint64   // bytes that its pieces hold, if it is an array of struct iovec
+	out         outgoing // of the data that goes with its result
+	out2        outgoing // a second one, at offOut2
+	last        bool     // the order in the table is the last step of the call
+	lastMade    bool     // by the stub: how it went comes with the next event
 	lastPassing passing
 	fpLive      bool   // the extended state is in the thread's registers
 	watched     bool   // somebody looks at each call and its results
@@ -118,7 +118,7 @@ func (t *thread) flush() {
 		return
 	}
 	out, out2 := t.out, t.out2
-	t.out, t.out2 = piece{}, piece{}
+	t.out, t.out2 = outgoing{}, outgoing{}
 	_, err := t.as.CopyOut(out.addr, t.slot[offOut:offOut+out.n])
 	if err == nil && out2.n > 0 {
 		_, err = t.as.CopyOut(out2.addr, t.slot[offOut2:offOut2+out2.n])
@@ -257,7 +257,7 @@ func (t *thread) Run() platform.Event {
 		if t.out2.n > 0 {
 			c.OutAddr2 = t.out2.addr
 			c.OutLen |= uint32(t.out2.n) << outLen2
-			t.out2 = piece{}
+			t.out2 = outgoing{}
 		}
 		t.out.n = 0
 		t.give(opReturn)

@@ -269,20 +269,22 @@ __asm__(
  * points to. All of it could be read by the supervisor too, at a higher price. */
 #define STR(n) (0x10 | (n))		/* a string */
 #define DAT(n) (0x20 | (n))		/* data whose length is the next argument */
-#define S32(n) (0x30 | (n))		/* 32 bytes */
-#define S8(n) (0x40 | (n))		/* 8 bytes */
-#define S12(n) (0x60 | (n))		/* 12 bytes */
-#define VEC(n) (0x70 | (n))		/* an array of struct iovec, and what its pieces hold */
-#define S4(n) (0x80 | (n))		/* 4 bytes */
-#define S16(n) (0x90 | (n))		/* 16 bytes */
-#define POLL(n) (0xa0 | (n))		/* an array of struct pollfd, whose length is the next argument */
+#define VEC(n) (0x30 | (n))		/* an array of struct iovec, and what its pieces hold */
+#define POLL(n) (0x40 | (n))		/* an array of struct pollfd, whose length is the next argument */
+#define S4(n) (0x50 | (n))		/* 4 bytes, and so on */
+#define S8(n) (0x60 | (n))
+#define S12(n) (0x70 | (n))
+#define S16(n) (0x80 | (n))
+#define S32(n) (0x90 | (n))
+#define S56(n) (0xa0 | (n))
+static const u8 sizes[16] = { [5] = 4, [6] = 8, [7] = 12, [8] = 16, [9] = 32, [10] = 56 };
 static const u8 inputs[512] = {
 	[2] = STR(0), [4] = STR(0), [6] = STR(0), [21] = STR(0), [59] = STR(0), [76] = STR(0), [80] = STR(0), [82] = STR(0),
 	[83] = STR(0), [84] = STR(0), [85] = STR(0), [87] = STR(0), [89] = STR(0), [90] = STR(0), [137] = STR(0),
 	[257] = STR(1), [258] = STR(1), [262] = STR(1), [263] = STR(1), [267] = STR(1), [268] = STR(1), [269] = STR(1),
 	[280] = STR(1), [322] = STR(1), [332] = STR(1), [437] = STR(1), [439] = STR(1),
 	[1] = DAT(1), [18] = DAT(1), [44] = DAT(1), [42] = DAT(1), [49] = DAT(1),
-	[13] = S32(1), [14] = S8(1), [35] = S16(0), [230] = S16(2), [20] = VEC(1), [46] = 0x50 | 1,
+	[13] = S32(1), [14] = S8(1), [35] = S16(0), [230] = S16(2), [20] = VEC(1), [46] = S56(1) /* sendmsg: a struct msghdr */,
 	[7] = POLL(0), [271] = POLL(0),		/* poll, ppoll */
 	[40] = S8(2),				/* sendfile: the offset */
 	[54] = DAT(3),				/* setsockopt */
@@ -323,33 +325,18 @@ static void send_inputs(struct cb *c)
 		n = c->args[(k & 7) + 1];
 		got = n <= IN_MAX ? copy(to, (void *)from, n) : -1;
 		break;
-	case 3:
-		got = from ? copy(to, (void *)from, 32) : -1;
-		break;
 	case 4:
-		got = from ? copy(to, (void *)from, 8) : -1;
-		break;
-	case 6:
-		got = from ? copy(to, (void *)from, 12) : -1;
-		break;
-	case 8:
-		got = from ? copy(to, (void *)from, 4) : -1;
-		break;
-	case 9:
-		got = from ? copy(to, (void *)from, 16) : -1;
-		break;
-	case 10:
 		n = 8 * (u64)(u32)c->args[(k & 7) + 1];
 		got = n <= IN_MAX ? copy(to, (void *)from, n) : -1;
 		break;
-	case 7:
+	case 3:
 		n = c->args[(k & 7) + 1];
 		if (n - 1 >= VEC_DATA / sizeof(struct iovec) || (u64)copy(to, (void *)from, n * sizeof(struct iovec)) != n * sizeof(struct iovec))
 			return;
 		got = n * sizeof(struct iovec) | send_pieces(to, n, (u8 *)to + VEC_DATA) << 16;
 		break;
 	default:
-		got = from ? copy(to, (void *)from, 56) : -1;	/* struct msghdr */
+		got = from ? copy(to, (void *)from, sizes[k >> 4]) : -1;
 	}
 	if (got > 0) {
 		c->in_addr = from;
