@@ -54,9 +54,10 @@ func (e *usageError) Error() string {
 
 // Main runs the command that args name and returns the exit code.
 func Main(args []string, version string) int {
+	start := sandbox.Begin()
 	host.GrowStack()
 	host.CalmMonitor()
-	code, err := dispatch(args, &options{version: version, stdout: os.Stdout})
+	code, err := dispatch(args, &options{version: version, stdout: os.Stdout, sandbox: sandbox.Config{Start: start}})
 	if err == nil {
 		return code
 	}

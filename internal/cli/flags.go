@@ -139,7 +139,7 @@ func commonFlags(o *options) []flag {
 			o.strace = &v
 			return nil
 		}},
-		{name: "stats", arg: "FILE", optional: true, help: "at exit print calls by name with counts and times, peak memory, page\nfaults and the time of each stage of the start, to FILE or standard error.", set: func(v string) error {
+		{name: "stats", arg: "FILE", optional: true, help: "at exit print calls by name with counts and times, peak memory, page\nfaults and the time of each stage from start to end, to FILE or standard error.", set: func(v string) error {
 			o.stats = &v
 			return nil
 		}},

@@ -74,6 +74,8 @@ type Config struct {
 	Terminal    bool
 	ConsoleSize oci.Box
 
+	// Start is from Begin, for Stats.
+	Start Start
 	// Strace and Stats are where to print, nil for not at all.
 	Strace, Stats *os.File
 	Log           *slog.Logger

@@ -24,7 +24,8 @@ import (
 // Run runs the sandbox to its end and returns the exit code of its first
 // process, or 128+n if signal n killed it.
 func Run(c *Config) (int, error) {
-	st := newStages()
+	st := newStages(c.Start)
+	st.mark("command line")
 	caller := host.GetCaller()
 	limitsNow := task.Limits(host.Limits())
 	host.NoCore()
@@ -42,6 +43,7 @@ func Run(c *Config) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("platform %s: %w", c.Platform, err)
 	}
+	st.mark("platform")
 	var tracer task.Tracer
 	var printer *strace.Tracer
 	var stats *strace.Stats
@@ -137,7 +139,7 @@ func Run(c *Config) (int, error) {
 		return 0, c.startError(err)
 	}
 	running = true
-	st.mark("exec")
+	st.mark("program")
 	if printer != nil {
 		printer.Started(c.Args[0], c.Args, len(c.Env))
 	}
@@ -153,10 +155,12 @@ func Run(c *Config) (int, error) {
 		go (&limits{k: k, c: c, quota: f.quota}).watchMemory(k.Done())
 	}
 	k.Go()
+	<-k.Done()
+	st.mark("run")
 	status := k.Wait()
 	pf.Release()
 	killed = timedOut.Load() || !status.Exited()
-	st.mark("run")
+	st.mark("end")
 	if stats != nil {
 		st.print(c.Stats, stats, f)
 	}

@@ -14,11 +14,21 @@ type stages struct {
 	last  time.Time
 	names []string
 	times []time.Duration
-	boot  time.Duration // CPU time before Run
+	boot  time.Duration // CPU time before main
 }
 
-func newStages() *stages {
-	return &stages{last: time.Now(), boot: host.Usage(false).CPU}
+// A Start is when main began, and the CPU time that the Go runtime and the
+// packages had taken by then: nobody notes the time of the exec itself.
+type Start struct {
+	at  time.Time
+	cpu time.Duration
+}
+
+// Begin is called first of all.
+func Begin() Start { return Start{time.Now(), host.Usage(false).CPU} }
+
+func newStages(from Start) *stages {
+	return &stages{last: from.at, boot: from.cpu}
 }
 
 func (s *stages) mark(name string) {
@@ -30,7 +40,7 @@ func (s *stages) mark(name string) {
 
 func (s *stages) print(w io.Writer, calls *strace.Stats, f *files) {
 	calls.Print(w)
-	fmt.Fprintf(w, "\n%-22s %8.0f us (CPU)\n", "before the start", float64(s.boot)/1e3)
+	fmt.Fprintf(w, "\n%-22s %8.0f us (CPU)\n", "runtime and packages", float64(s.boot)/1e3)
 	for i, n := range s.names {
 		fmt.Fprintf(w, "%-22s %8.0f us\n", n, float64(s.times[i])/1e3)
 	}

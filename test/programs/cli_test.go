@@ -128,7 +128,8 @@ func TestFlags(t *testing.T) {
 			t.Errorf("--strace shows %q", tail(r.stderr))
 		}
 		if r := b.do(t, "--stats", "--", "cat", "/etc/hostname"); !strings.Contains(r.stderr, "openat") ||
-			!regexp.MustCompile(`(?m)^processes' faults +[1-9]`).MatchString(r.stderr) {
+			!regexp.MustCompile(`(?m)^processes' faults +[1-9]`).MatchString(r.stderr) ||
+			!regexp.MustCompile(`(?s)runtime and packages +[1-9].*command line +[1-9].*program +[1-9].*run +[1-9].*end +[1-9]`).MatchString(r.stderr) {
 			t.Errorf("--stats shows %q", tail(r.stderr))
 		}
 	})
