@@ -26,6 +26,7 @@ func (t *Task) ExitGroup(code int) { t.k.KillGroup(t.tg, exitedWith(code)) }
 func (t *Task) exitTask() {
 	defer t.park.close()
 	k, g := t.k, t.tg
+	t.returnBuffer(0)
 	if t.th != nil {
 		t.exitRobustList()
 	}

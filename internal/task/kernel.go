@@ -83,13 +83,14 @@ type Kernel struct {
 	lastPID  int32
 	init     *ThreadGroup
 
-	uts    utsName
-	names  *mm.Names
-	ttys   *tty.System
-	start  chan struct{} // closed by Go
-	extMu  sync.Mutex
-	ext    map[any]any // namespaces of other packages (IPC), by key
-	atExit []func(*ThreadGroup)
+	uts     utsName
+	names   *mm.Names
+	buffers buffers
+	ttys    *tty.System
+	start   chan struct{} // closed by Go
+	extMu   sync.Mutex
+	ext     map[any]any // namespaces of other packages (IPC), by key
+	atExit  []func(*ThreadGroup)
 
 	goroutines sync.WaitGroup
 	refused    sync.Map // of program name + call

@@ -59,6 +59,7 @@ func (t *Task) syscall() {
 		return
 	}
 	ret, err := t.dispatch(sc.Nr, &t.sysArgs)
+	t.returnBuffer(keptBuffer)
 	t.finish(ret, err)
 }
 

@@ -29,8 +29,8 @@ type Task struct {
 	mem      usermem.Memory // of th
 	park     parker
 	ctx      vfs.Context
-	buf      []byte
-	sysNr    uint64 // of the call in progress
+	buf      *[]byte // scratch memory, nil or of buffers
+	sysNr    uint64  // of the call in progress
 	sysArgs  [6]uint64
 	restart  linux.Errno // restart code of the call just made, or 0
 	restarts func(t *Task) (uint64, error)
@@ -203,21 +203,6 @@ func (t *Task) SetFDs(f *vfs.FDTable) {
 func (t *Task) SetFS(f *vfs.FSContext) {
 	t.fs.Store(f)
 	t.refreshCtx()
-}
-
-// Buffer returns n bytes of scratch memory of the task, n at most 1 MiB, valid
-// until the call ends or Buffer is called again.
-func (t *Task) Buffer(n int) []byte {
-	if n > cap(t.buf) {
-		size := 4 << 10 // what most processes need; large ones are garbage soon
-		for _, s := range [...]int{64 << 10, 1 << 20} {
-			if n > size {
-				size = s
-			}
-		}
-		t.buf = make([]byte, size)
-	}
-	return t.buf[:n]
 }
 
 // Comm returns the thread's name (PR_GET_NAME).
