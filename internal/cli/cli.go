@@ -57,6 +57,7 @@ func Main(args []string, version string) int {
 	start := sandbox.Begin()
 	host.GrowStack()
 	host.CalmMonitor()
+	host.CalmCollector()
 	code, err := dispatch(args, &options{version: version, stdout: os.Stdout, sandbox: sandbox.Config{Start: start}})
 	if err == nil {
 		return code
