@@ -29,9 +29,8 @@ type Platform interface {
 
 // Preparer is a Platform that can make in advance what the next process needs.
 type Preparer interface {
-	// Prepare does so. Like NewProcess it must be called on a goroutine that is
-	// locked to an OS thread that may run guests, and once at a time.
-	Prepare()
+	// Prepare has th do so in its next Run, while its guest computes.
+	Prepare(th Thread)
 }
 
 // Beginner is a Platform that can start the first process before it is asked for,

@@ -71,9 +71,9 @@ func (f *fallback) NewProcess() (platform.Thread, error) {
 }
 
 // Prepare implements platform.Preparer.
-func (f *fallback) Prepare() {
+func (f *fallback) Prepare(th platform.Thread) {
 	if p, ok := f.spawner.(platform.Preparer); ok {
-		p.Prepare()
+		p.Prepare(th)
 	}
 }
 

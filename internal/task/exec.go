@@ -91,7 +91,7 @@ func (t *Task) Exec(a ExecArgs) error {
 		t.th.Waits(platform.NoWait)
 		return err
 	}
-	t.k.prepare()
+	t.prepare()
 	return nil
 }
 
@@ -125,17 +125,10 @@ const manyExecs = 2
 
 // prepare has the platform prepare for the next exec while the guest goes on.
 // What executes few programs does not pay for it.
-func (k *Kernel) prepare() {
-	p, ok := k.cfg.Platform.(platform.Preparer)
-	if !ok || k.execs.Add(1) < manyExecs || k.preparing.Swap(true) {
-		return
+func (t *Task) prepare() {
+	if p, ok := t.k.cfg.Platform.(platform.Preparer); ok && t.k.execs.Add(1) >= manyExecs {
+		p.Prepare(t.th)
 	}
-	k.goroutines.Add(1) // not from zero: the caller is a task
-	k.onGuestThread(func() {
-		defer k.goroutines.Done()
-		p.Prepare()
-		k.preparing.Store(false)
-	})
 }
 
 // loadProgram follows scripts to an ELF program, checks permissions and works

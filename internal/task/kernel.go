@@ -96,7 +96,6 @@ type Kernel struct {
 	refused    sync.Map // of program name + call
 	forks      atomic.Uint64
 	execs      atomic.Uint64 // but for the first program's
-	preparing  atomic.Bool
 	blocks     atomic.Uint64 // times that a task had to wait
 	places     atomic.Int32  // that were asked for
 	done       chan struct{} // closed when init is gone

@@ -345,13 +345,21 @@ func testPrepare(t *testing.T, p platform.Platform) {
 	if !ok {
 		return
 	}
+	prepare := func() {
+		th := start(t, p, codeTwoCalls)
+		defer end(th)
+		pp.Prepare(th)
+		if sc := wantSyscall(t, th, 39); sc.Args[0] != 0x11 {
+			t.Errorf("arguments %#x", sc.Args)
+		}
+	}
 	for range 3 {
-		pp.Prepare()
+		prepare()
 		testSyscall(t, p)
-		pp.Prepare()
+		prepare()
 		testFork(t, p)
 	}
-	pp.Prepare()
+	prepare()
 }
 
 // testBegin runs guests in processes that were begun before.

@@ -1,10 +1,13 @@
 package trap
 
-import "sentinel/internal/platform/stub"
+import (
+	"sentinel/internal/platform"
+	"sentinel/internal/platform/stub"
+)
 
 // spare is what the next exec and the next fork need of the host, made in
-// advance: a process that stands in the stub and sleeps, in which no guest has
-// run, and the memory and the channel of another. There is one at most.
+// advance: a process that begins to stand in the stub, in which no guest has run,
+// and the memory and the channel of another. There is one at most.
 type spare struct {
 	th  *thread
 	mem *ownMemory
@@ -36,39 +39,56 @@ func (m *ownMemory) release() {
 	m.r.release()
 }
 
-// Prepare implements platform.Preparer.
-func (p *Platform) Prepare() {
+// Begin implements platform.Beginner. If it fails, NewProcess tries again and
+// says why.
+func (p *Platform) Begin() { p.addThread(p.spin) }
+
+// Prepare implements platform.Preparer. The supervisor's thread of the guest that
+// was just set going does the work, where another would have to wait for a CPU
+// until that one stops spinning, and so come when the guest has ended and its
+// parent wants to go on.
+func (p *Platform) Prepare(th platform.Thread) { th.(*thread).prepares = true }
+
+// prepare makes what is not there. One thread at a time does, and nobody else adds
+// to the spare.
+func (p *Platform) prepare() {
 	p.mu.Lock()
-	have := p.spare
+	busy, have := p.preparing, p.spare
+	p.preparing = true
 	p.mu.Unlock()
-	// Only this adds to the spare, and it is called once at a time.
+	if busy {
+		return
+	}
 	if have.th == nil {
-		if th, err := p.begin(0); err == nil && p.complete(th) == nil {
+		p.addThread(0)
+	}
+	if have.mem == nil {
+		if m, err := p.newOwnMemory(); err == nil { // else the next fork tells
 			p.mu.Lock()
-			p.spare.th = th
+			p.spare.mem = m
 			p.mu.Unlock()
 		}
 	}
-	if have.mem == nil {
-		if mem, err := p.newOwnMemory(); err == nil {
-			p.mu.Lock()
-			p.spare.mem = mem
-			p.mu.Unlock()
-		}
+	p.mu.Lock()
+	p.preparing = false
+	p.mu.Unlock()
+}
+
+func (p *Platform) addThread(spin uint64) {
+	if t, err := p.begin(spin); err == nil {
+		p.mu.Lock()
+		p.spare.th = t
+		p.mu.Unlock()
 	}
 }
 
-// spareThread returns the spare process, if there is one.
-func (p *Platform) spareThread() *thread {
+// takeThread returns the spare process, if there is one that works.
+func (p *Platform) takeThread() *thread {
 	p.mu.Lock()
 	t := p.spare.th
 	p.spare.th = nil
 	p.mu.Unlock()
-	if t == nil {
-		return nil
-	}
-	if t.proc.isDead() {
-		t.Exit()
+	if t == nil || p.complete(t) != nil {
 		return nil
 	}
 	t.setSpin()
@@ -94,6 +114,7 @@ func (p *Platform) releaseSpare() {
 	p.spare = spare{}
 	p.mu.Unlock()
 	if s.th != nil {
+		p.watch(s.th)
 		s.th.Kill()
 		s.th.Exit()
 	}

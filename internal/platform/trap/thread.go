@@ -54,6 +54,7 @@ type thread struct {
 	waits       platform.Wait // the supervisor, for something else
 	computes    bool          // it waits for the guest's next call, not for the stub
 	mayYield    bool          // as the stub knows it
+	prepares    bool          // the spare, in its next Run
 
 	finishing sync.Once
 	dead      atomic.Bool
@@ -267,6 +268,10 @@ func (t *thread) Run() platform.Event {
 		t.give(opReturn)
 	default:
 		t.give(opResume)
+	}
+	if t.prepares {
+		t.prepares = false
+		t.p.prepare()
 	}
 	t.computes = true
 	kind := t.await()

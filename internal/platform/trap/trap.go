@@ -37,14 +37,14 @@ type Platform struct {
 	spinning atomic.Int32 // threads that do so at all
 	asleep   atomic.Int32 // threads that sleep while the guest's compute
 
-	mu       sync.Mutex
-	procs    map[int]*process // by host pid
-	reaping  bool
-	ending   int       // processes whose last is set
-	finished []*thread // of those, the ones that have ended
-	ends     sync.WaitGroup
-	spare    spare
-	begun    *thread // by Begin
+	mu        sync.Mutex
+	procs     map[int]*process // by host pid
+	reaping   bool
+	ending    int       // processes whose last is set
+	finished  []*thread // of those, the ones that have ended
+	ends      sync.WaitGroup
+	spare     spare
+	preparing bool // somebody adds to it
 }
 
 // spinTicks is how long both sides spin before they sleep: some 50 us.
@@ -74,11 +74,6 @@ func (p *Platform) SpawnFD() int { return p.image.FD() }
 // Release implements platform.Platform.
 func (p *Platform) Release() {
 	p.releaseSpare()
-	if t := p.takeBegun(); t != nil {
-		p.watch(t)
-		t.Kill()
-		t.Exit()
-	}
 	p.finishEarly()
 	p.ends.Wait()
 	p.image.Close()
@@ -136,38 +131,17 @@ func (p *Platform) initSlot(r *region, i int) []byte {
 
 // NewProcess implements platform.Platform.
 func (p *Platform) NewProcess() (platform.Thread, error) {
-	if t := p.spareThread(); t != nil {
+	if t := p.takeThread(); t != nil {
 		return t, nil
 	}
-	t := p.takeBegun()
-	if t == nil {
-		var err error
-		if t, err = p.begin(p.spin); err != nil {
-			return nil, err
-		}
+	t, err := p.begin(p.spin)
+	if err != nil {
+		return nil, err
 	}
 	if err := p.complete(t); err != nil {
 		return nil, err
 	}
 	return t, nil
-}
-
-// Begin implements platform.Beginner. If it fails, NewProcess tries again and
-// says why.
-func (p *Platform) Begin() {
-	if t, err := p.begin(p.spin); err == nil {
-		p.mu.Lock()
-		p.begun = t
-		p.mu.Unlock()
-	}
-}
-
-func (p *Platform) takeBegun() *thread {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	t := p.begun
-	p.begun = nil
-	return t
 }
 
 // begin starts a process from the stub's file, which spins for a time of spin

@@ -29,7 +29,7 @@ func TestSpare(t *testing.T) {
 		t.Fatal(err)
 	}
 	prepared := func() *thread {
-		p.Prepare()
+		p.prepare()
 		th := p.spare.th
 		if th == nil || p.spare.mem == nil {
 			t.Fatal("nothing was prepared")
@@ -81,59 +81,27 @@ func TestBegin(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.Begin()
-	first := p.begun
+	first := p.spare.th
 	if first == nil {
 		t.Fatal("nothing was begun")
 	}
-	if th, err := p.NewProcess(); err != nil || th != first || p.begun != nil {
+	if th, err := p.NewProcess(); err != nil || th != first || p.spare.th != nil {
 		t.Errorf("NewProcess did not give what was begun (%v)", err)
 	}
 	p.Begin()
-	p.begun.Kill()
-	<-p.begun.proc.gone // seen, since first has one watch for ends
-	if _, err := p.NewProcess(); err == nil {
-		t.Error("NewProcess gave a dead process")
-	}
-	if th, err := p.NewProcess(); err != nil {
-		t.Error(err)
+	second := p.spare.th
+	second.Kill()
+	<-second.proc.gone // seen, since first has one watch for ends
+	if th, err := p.NewProcess(); err != nil || th == second {
+		t.Errorf("NewProcess gave a dead process, or none: %v", err)
 	} else {
 		th.Exit()
 	}
 	first.Exit()
 	p.Begin()
-	last := p.begun
+	last := p.spare.th
 	p.Release()
 	if !last.proc.isDead() || len(p.procs) != 0 {
 		t.Errorf("%d processes are left", len(p.procs))
-	}
-}
-
-// TestHabit: who gave up spinning tries again now and then, whatever happened in
-// between, and no more often after a long time.
-func TestHabit(t *testing.T) {
-	var h habit
-	for n := range 1 << 21 {
-		tries := 0
-		if n%(1<<18) == 0 {
-			h.came()
-			for range 9 {
-				if !h.spins() {
-					t.Fatal("does not spin after a success")
-				}
-				h.failed()
-			}
-		}
-		if n%999 == 0 {
-			for range 160 {
-				if h.spins() {
-					tries++
-				}
-				h.failed()
-			}
-			if tries != 10 {
-				t.Fatalf("%d tries in 160 waits", tries)
-			}
-		}
-		h.failed()
 	}
 }
