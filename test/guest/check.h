@@ -268,6 +268,8 @@ int main(int argc, char **argv)
 		return CHECK_HELPER(argc, argv);
 #endif
 	close_range(3, ~0U, 0); /* whatever the caller left open here */
+	for (int s = 1; s < SIGRTMIN; s++)
+		signal(s, SIG_DFL); /* nohup(1) ignores one, a shell's & two */
 	char dir[PATH_MAX];
 	const char *tmp = getenv("TMPDIR");
 	snprintf(dir, sizeof dir, "%s/guest.XXXXXX", tmp && *tmp ? tmp : "/tmp");
