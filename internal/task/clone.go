@@ -2,6 +2,7 @@ package task
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sentinel/internal/abi/linux"
@@ -128,10 +129,10 @@ func (t *Task) Clone(a CloneArgs, newPIDFD func(g *ThreadGroup) (int32, error)) 
 	c.timerSlack.Store(t.timerSlack.Load())
 	c.affinity = t.affinity
 
-	var vforked chan struct{}
+	var vforked *vforkWait
 	if has(linux.CLONE_VFORK) {
-		vforked = make(chan struct{})
-		c.vforkDone = vforked
+		vforked = &vforkWait{parent: t}
+		c.vforked = vforked
 	}
 	k.mu.Lock()
 	c.mask, c.niceValue = t.mask, t.niceValue
@@ -228,23 +229,43 @@ func (t *Task) Clone(a CloneArgs, newPIDFD func(g *ThreadGroup) (int32, error)) 
 	return uint64(tid), nil
 }
 
+// vforkWait is a parent's wait for the child of a vfork.
+type vforkWait struct {
+	parent *Task
+	over   atomic.Bool
+}
+
 // waitVfork sleeps until the child has executed a program or ended. Only death
 // interrupts it (wait_for_vfork_done, TASK_KILLABLE).
-func (t *Task) waitVfork(done <-chan struct{}) {
+func (t *Task) waitVfork(w *vforkWait) {
 	t.sleeping.Store(true)
 	defer t.sleeping.Store(false)
+	t.th.Waits(platform.Asleep)
+	defer t.th.Waits(platform.NoWait)
 	for {
-		select {
-		case <-done:
+		t.park.prepare()
+		if w.over.Load() {
 			return
-		case <-t.wake:
-			t.k.mu.Lock()
-			dying := t.dying
-			t.k.mu.Unlock()
-			if dying {
-				return
-			}
 		}
+		t.k.mu.Lock()
+		dying := t.dying
+		t.k.mu.Unlock()
+		if dying {
+			return
+		}
+		t.park.wait(0)
+	}
+}
+
+// endVfork lets the parent of a vfork child go on.
+func (t *Task) endVfork() {
+	t.k.mu.Lock()
+	w := t.vforked
+	t.vforked = nil
+	t.k.mu.Unlock()
+	if w != nil {
+		w.over.Store(true)
+		w.parent.park.wake()
 	}
 }
 

@@ -224,17 +224,6 @@ func (k *Kernel) initExitedLocked() {
 	close(k.done)
 }
 
-// endVfork lets the parent of a vfork child go on.
-func (t *Task) endVfork() {
-	t.k.mu.Lock()
-	ch := t.vforkDone
-	t.vforkDone = nil
-	t.k.mu.Unlock()
-	if ch != nil {
-		close(ch)
-	}
-}
-
 // Robust futex lists, Documentation/locking/robust-futex-ABI.rst.
 const (
 	robustListLimit  = 2048

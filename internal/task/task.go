@@ -59,7 +59,7 @@ type Task struct {
 	exitCode   WaitStatus
 	comm       string
 	robustList uint64
-	vforkDone  chan struct{} // closed at exec or exit of a vfork child
+	vforked    *vforkWait // whom exec or exit lets go on
 	pdeathsig  int
 	start      time.Time
 	niceValue  int
