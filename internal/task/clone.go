@@ -68,7 +68,7 @@ func (t *Task) Clone(a CloneArgs, newPIDFD func(g *ThreadGroup) (int32, error)) 
 		k.mu.Unlock()
 		return 0, err
 	}
-	c := &Task{k: k, tid: tid, wake: make(chan struct{}, 1), start: time.Now(), comm: t.comm}
+	c := &Task{k: k, tid: tid, start: time.Now(), comm: t.comm}
 	k.mu.Unlock()
 	fail := func(err error) (uint64, error) {
 		k.mu.Lock()
@@ -238,10 +238,8 @@ type vforkWait struct {
 // waitVfork sleeps until the child has executed a program or ended. Only death
 // interrupts it (wait_for_vfork_done, TASK_KILLABLE).
 func (t *Task) waitVfork(w *vforkWait) {
-	t.sleeping.Store(true)
-	defer t.sleeping.Store(false)
-	t.th.Waits(platform.Asleep)
-	defer t.th.Waits(platform.NoWait)
+	b := blocking{t: t}
+	defer b.end()
 	for {
 		t.park.prepare()
 		if w.over.Load() {
@@ -253,7 +251,7 @@ func (t *Task) waitVfork(w *vforkWait) {
 		if dying {
 			return
 		}
-		t.park.wait(0)
+		b.sleep(0)
 	}
 }
 

@@ -275,11 +275,12 @@ func (t *Task) deThread() error {
 			g.execing = nil
 			return linux.ERESTARTNOINTR
 		}
+		t.park.prepare()
 		k.mu.Unlock()
-		<-t.wake
+		t.park.wait(0)
 		k.mu.Lock()
 	}
-	t.attention.Store(true) // wake may have been for something else
+	t.attention.Store(true) // it may have been woken for something else
 	if g.leader != t {
 		// The thread that executes takes over the id of the leader.
 		delete(k.tasks, t.tid)

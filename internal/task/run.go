@@ -154,10 +154,6 @@ func (t *Task) fault(ev *platform.Event) {
 func (t *Task) attend() bool {
 	for {
 		t.attention.Store(false)
-		select {
-		case <-t.wake:
-		default:
-		}
 		k := t.k
 		k.mu.Lock()
 		if t.dying {

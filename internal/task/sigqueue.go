@@ -243,10 +243,6 @@ func (g *ThreadGroup) unkillable(sig int, info *signal.Info) bool {
 // interruptLocked makes t look at its signals soon, wherever it is.
 func (t *Task) interruptLocked() {
 	t.attention.Store(true)
-	select {
-	case t.wake <- struct{}{}:
-	default:
-	}
 	t.park.wake()
 	if t.th != nil {
 		t.th.Interrupt()

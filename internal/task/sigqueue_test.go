@@ -19,7 +19,7 @@ func newProcess(n int) (*Kernel, *ThreadGroup) {
 	}
 	g.stopCond = sync.NewCond(&k.mu)
 	for i := range n {
-		t := &Task{k: k, tg: g, tid: int32(2 + i), wake: make(chan struct{}, 1)}
+		t := &Task{k: k, tg: g, tid: int32(2 + i)}
 		t.cred.Store(&cred.Cred{})
 		g.tasks = append(g.tasks, t)
 		k.tasks[t.tid] = t
@@ -222,13 +222,16 @@ func TestWaitersShareSignals(t *testing.T) {
 			defer wg.Done()
 			for range each {
 				info, err := x.SignalWait(set, func() error {
-					for !x.HasPending(set) {
+					for {
+						x.park.prepare()
+						if x.HasPending(set) {
+							return nil
+						}
 						if x.interrupted() {
 							return linux.ERESTARTSYS
 						}
-						<-x.wake
+						x.park.wait(0)
 					}
-					return nil
 				})
 				if err != nil {
 					t.Error(err)

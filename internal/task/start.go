@@ -44,7 +44,7 @@ func (k *Kernel) InitLimit(res int) uint64 {
 // Go on. An error is a linux.Errno of exec (ENOENT, EACCES, ENOEXEC...) or what
 // the platform could not do. It may be called once.
 func (k *Kernel) Start(a InitArgs) error {
-	t := &Task{k: k, tid: 1, wake: make(chan struct{}, 1), start: time.Now()}
+	t := &Task{k: k, tid: 1, start: time.Now()}
 	g := &ThreadGroup{
 		k: k, pid: 1, leader: t, tasks: []*Task{t}, children: map[*ThreadGroup]struct{}{},
 		limits: k.cfg.Limits, start: t.start, oomScoreAdj: a.OOMScoreAdj, exitSignal: signal.SIGCHLD,

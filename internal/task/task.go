@@ -43,7 +43,6 @@ type Task struct {
 	// attention is set when the goroutine has something to do before it
 	// returns to guest code: signals, stop, death.
 	attention atomic.Bool
-	wake      chan struct{} // of capacity one
 
 	// Guarded by Kernel.mu.
 	mask       signal.Set // blocked
