@@ -28,3 +28,10 @@ func FutexWake(p *uint32) {
 	// SAFETY: as in FutexWait.
 	unix.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(p)), 1|futexPrivate, 1, 0, 0, 0)
 }
+
+// word is the futex of an idle thread.
+func (w *idler) word() *uint32 {
+	// SAFETY: an atomic.Uint32 is a uint32 with methods; the kernel only
+	// compares it.
+	return (*uint32)(unsafe.Pointer(&w.ready))
+}

@@ -3,6 +3,7 @@ package host
 import (
 	"runtime"
 	"sync"
+	"sync/atomic"
 )
 
 // OnThread runs fn on a new goroutine that is locked to an OS thread for which
@@ -43,6 +44,80 @@ func search(ok func() bool, fn func(), tries int) {
 	defer runtime.UnlockOSThread()
 	GrowStack()
 	fn()
+}
+
+// Threads are OS threads for which OK holds. Some that have nothing to do are kept
+// asleep for the next function: for a new goroutine the Go scheduler finds a place
+// and a thread, wakes another in case that there is more to do, and may have to
+// make one.
+type Threads struct {
+	// OK is that of OnThread; nil is true.
+	OK func() bool
+
+	mu       sync.Mutex
+	idle     []*idler
+	released bool
+}
+
+// idler is a thread with nothing to do.
+type idler struct {
+	fn    func() // what comes next; nil ends it
+	ready atomic.Uint32
+}
+
+// keptThreads is how many threads are kept.
+const keptThreads = 2
+
+// Go runs fn on a thread of its own.
+func (p *Threads) Go(fn func()) {
+	p.mu.Lock()
+	if n := len(p.idle); n > 0 {
+		w := p.idle[n-1]
+		p.idle = p.idle[:n-1]
+		p.mu.Unlock()
+		w.wake(fn)
+		return
+	}
+	p.mu.Unlock()
+	ok := p.OK
+	if ok == nil {
+		ok = func() bool { return true }
+	}
+	OnThread(ok, func() { p.work(fn) })
+}
+
+func (w *idler) wake(fn func()) {
+	w.fn = fn
+	w.ready.Store(1)
+	FutexWake(w.word())
+}
+
+func (p *Threads) work(fn func()) {
+	for w := (*idler)(nil); fn != nil; fn = w.fn {
+		fn()
+		w = &idler{}
+		p.mu.Lock()
+		if p.released || len(p.idle) >= keptThreads {
+			p.mu.Unlock()
+			return
+		}
+		p.idle = append(p.idle, w)
+		p.mu.Unlock()
+		for w.ready.Load() == 0 {
+			FutexWait(w.word(), 0, 0)
+		}
+	}
+}
+
+// Release lets the idle threads go, and the others when they have nothing to do.
+func (p *Threads) Release() {
+	p.mu.Lock()
+	idle := p.idle
+	p.idle, p.released = nil, true
+	p.mu.Unlock()
+	for _, w := range idle {
+		w.wake(nil)
+	}
 }
 
 // While the scheduler has a place to spare, a thread that takes up a goroutine

@@ -29,8 +29,16 @@ type Platform interface {
 
 // Preparer is a Platform that can make in advance what the next process needs.
 type Preparer interface {
-	// Prepare has th do so in its next Run, while its guest computes.
-	Prepare(th Thread)
+	// Prepare does so, which takes a while. It must be called on an OS thread
+	// that may run guests.
+	Prepare()
+}
+
+// Overlapper is a Thread whose guest goes on by itself once it was told to.
+type Overlapper interface {
+	// Then has the next Run call fn as soon as the guest goes on, or as it
+	// turns out that it does not.
+	Then(fn func())
 }
 
 // Beginner is a Platform that can start the first process before it is asked for,
@@ -228,6 +236,10 @@ type Thread interface {
 	Kill()
 	// HostTID is the host's id of the thread.
 	HostTID() int
+	// PeakRSS returns the largest resident size in bytes that the host process
+	// has had. It reports false before that has ended, but for one that is about
+	// to, which it waits for if told to. From any goroutine, also after Exit.
+	PeakRSS(wait bool) (uint64, bool)
 	// CPUTime returns the CPU time of the host process in nanoseconds. From
 	// any goroutine.
 	CPUTime() (user, system int64)

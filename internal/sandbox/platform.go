@@ -71,9 +71,9 @@ func (f *fallback) NewProcess() (platform.Thread, error) {
 }
 
 // Prepare implements platform.Preparer.
-func (f *fallback) Prepare(th platform.Thread) {
+func (f *fallback) Prepare() {
 	if p, ok := f.spawner.(platform.Preparer); ok {
-		p.Prepare(th)
+		p.Prepare()
 	}
 }
 

@@ -104,8 +104,8 @@ func Run(c *Config) (int, error) {
 	if b, ok := pf.(platform.Beginner); ok {
 		b.Begin()
 	}
-	if action != jail.Off {
-		runtime.UnlockOSThread()
+	if action == jail.Off {
+		runtime.LockOSThread()
 	}
 	running := false
 	defer func() {
@@ -154,7 +154,8 @@ func Run(c *Config) (int, error) {
 	if c.Memory > 0 {
 		go (&limits{k: k, c: c, quota: f.quota}).watchMemory(k.Done())
 	}
-	k.Go()
+	k.Run()
+	runtime.UnlockOSThread()
 	<-k.Done()
 	st.mark("run")
 	status := k.Wait()

@@ -33,7 +33,7 @@ func sysWait4(t *task.Task, pid int32, status uint64, options int32, rusage uint
 		}
 	}
 	if rusage != 0 {
-		ru := rusageOf(got.Times, got.MaxRSS)
+		ru := rusageOf(got.Times, got.MaxRSS())
 		if err := usermem.CopyOutObjectLast(t.Mem(), rusage, &ru); err != nil {
 			return 0, err
 		}
@@ -102,7 +102,7 @@ func waitidOut(t *task.Task, got task.Waited, err error, infop, rusage uint64) (
 		return 0, err
 	}
 	if rusage != 0 && got.PID != 0 {
-		ru := rusageOf(got.Times, got.MaxRSS)
+		ru := rusageOf(got.Times, got.MaxRSS())
 		if err := usermem.CopyOutObject(t.Mem(), rusage, &ru); err != nil {
 			return 0, err
 		}

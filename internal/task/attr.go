@@ -100,20 +100,6 @@ func (g *ThreadGroup) SetSubreaper(v bool) {
 	g.k.mu.Unlock()
 }
 
-// ChildMaxRSS returns the largest resident size of a reaped child in KiB.
-func (g *ThreadGroup) ChildMaxRSS() int64 {
-	g.k.mu.Lock()
-	defer g.k.mu.Unlock()
-	return g.childMaxRSS
-}
-
-// NoteMaxRSS records a resident size in KiB.
-func (g *ThreadGroup) NoteMaxRSS(kib int64) {
-	g.k.mu.Lock()
-	g.maxRSS = max(g.maxRSS, kib)
-	g.k.mu.Unlock()
-}
-
 // MayTrace reports whether t may look into x (ptrace_may_access).
 func (t *Task) MayTrace(x *Task) bool {
 	if t.tg == x.tg {

@@ -127,11 +127,10 @@ func (b *blocking) sleep(d time.Duration) {
 // A thread that sleeps in a host call keeps one of the Go scheduler's places
 // until somebody takes it away, which the scheduler is slow to do
 // (host.CalmMonitor). With places to spare nobody needs to, neither the thread of
-// a new task. They cost start-up time, so they come with the tasks, and with the
-// sleeps.
+// a new task. They cost start-up time, so they come with the first task that is
+// made, and with the sleeps.
 const (
 	manyBlocks = 16
-	someForks  = 4
 	someProcs  = 4
 	manyTasks  = 5
 	manyProcs  = 8
@@ -146,11 +145,8 @@ func (k *Kernel) blocked() {
 // makePlaces is told how many tasks there are, one of them new.
 func (k *Kernel) makePlaces(tasks int) {
 	n := int32(someProcs)
-	switch {
-	case tasks >= manyTasks:
+	if tasks >= manyTasks {
 		n = manyProcs
-	case k.forks.Load() < someForks:
-		return
 	}
 	for {
 		have := k.places.Load()

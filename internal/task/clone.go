@@ -221,7 +221,7 @@ func (t *Task) Clone(a CloneArgs, newPIDFD func(g *ThreadGroup) (int32, error)) 
 	tasks := len(k.tasks)
 	k.mu.Unlock()
 	k.makePlaces(tasks)
-	k.onGuestThread(c.run)
+	k.threads.Go(c.run)
 
 	if vforked != nil {
 		t.waitVfork(vforked)
@@ -240,6 +240,7 @@ type vforkWait struct {
 func (t *Task) waitVfork(w *vforkWait) {
 	b := blocking{t: t}
 	defer b.end()
+	t.k.prepare() // the child will most likely execute a program
 	for {
 		t.park.prepare()
 		if w.over.Load() {

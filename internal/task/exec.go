@@ -89,10 +89,8 @@ func (t *Task) Exec(a ExecArgs) error {
 	err := t.exec(a)
 	if err != nil {
 		t.th.Waits(platform.NoWait)
-		return err
 	}
-	t.prepare()
-	return nil
+	return err
 }
 
 func (t *Task) exec(a ExecArgs) error {
@@ -123,11 +121,22 @@ func (t *Task) exec(a ExecArgs) error {
 // expected.
 const manyExecs = 2
 
-// prepare has the platform prepare for the next exec while the guest goes on.
-// What executes few programs does not pay for it.
-func (t *Task) prepare() {
-	if p, ok := t.k.cfg.Platform.(platform.Preparer); ok && t.k.execs.Add(1) >= manyExecs {
-		p.Prepare(t.th)
+// prepare has the platform prepare for the next exec.
+func (k *Kernel) prepare() {
+	if p, ok := k.cfg.Platform.(platform.Preparer); ok {
+		p.Prepare()
+	}
+}
+
+// leaveProgram does what can wait until the new program runs: it ends the process
+// old of the one before, and lets the parent of a vfork go on.
+func (t *Task) leaveProgram(old platform.Thread) {
+	t.endVfork()
+	t.tg.notePeak(old)
+	old.Kill()
+	old.Exit()
+	if t.k.execs.Add(1) >= manyExecs {
+		t.k.prepare()
 	}
 }
 
@@ -314,13 +323,11 @@ func (t *Task) commitExec(th platform.Thread, m *mm.MM, p *program) {
 		host.SetAffinity(th.HostTID(), t.affinity)
 	}
 	k.mu.Unlock()
-	t.endVfork()
 	if oldMM != nil && oldMM.DecUser() {
 		oldMM.Release()
 	}
 	if old != nil {
-		old.Kill()
-		old.Exit()
+		t.then = func() { t.leaveProgram(old) }
 	}
 	if f := t.FDs(); f.Users() > 1 {
 		n := f.Fork()

@@ -20,7 +20,7 @@ func (t *Task) Exit(code int) {
 }
 
 // ExitGroup implements exit_group(2).
-func (t *Task) ExitGroup(code int) { t.k.KillGroup(t.tg, exitedWith(code)) }
+func (t *Task) ExitGroup(code int) { t.exitGroup(exitedWith(code)) }
 
 // exitTask ends the task on its own goroutine (do_exit in kernel/exit.c).
 func (t *Task) exitTask() {
@@ -44,16 +44,15 @@ func (t *Task) exitTask() {
 	k.mu.Lock()
 	t.leaving = true
 	last := !slices.ContainsFunc(g.tasks, func(x *Task) bool { return !x.leaving })
+	account := last && g.parent != nil // nobody asks about init
 	var used CPUTimes
-	if last {
+	if account {
 		used.User, used.System = g.cpuTimesLocked()
 	}
 	th := t.th
-	account := last && m != nil && g.parent != nil // nobody asks about init
 	k.mu.Unlock()
-	if account {
-		_, rss, _ := m.RSS()
-		g.NoteMaxRSS(int64(rss >> 10))
+	if account && th != nil {
+		g.notePeak(th)
 	}
 	if th != nil {
 		if last {

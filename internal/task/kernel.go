@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"sentinel/internal/abi/linux"
+	"sentinel/internal/host"
 	"sentinel/internal/mm"
 	"sentinel/internal/platform"
 	"sentinel/internal/signal"
@@ -87,11 +88,11 @@ type Kernel struct {
 	names   *mm.Names
 	buffers buffers
 	ttys    *tty.System
-	start   chan struct{} // closed by Go
 	extMu   sync.Mutex
 	ext     map[any]any // namespaces of other packages (IPC), by key
 	atExit  []func(*ThreadGroup)
 
+	threads    host.Threads // which may run guests
 	goroutines sync.WaitGroup
 	refused    sync.Map // of program name + call
 	forks      atomic.Uint64
@@ -115,7 +116,7 @@ func New(cfg Config) *Kernel {
 		tasks: map[int32]*Task{}, reserved: map[int32]struct{}{}, groups: map[int32]*ThreadGroup{},
 		pgroups: map[int32]*processGroup{}, sessions: map[int32]*session{},
 		uts: utsName{cfg.Hostname, cfg.Domain}, done: make(chan struct{}),
-		names: mm.NewNames(), start: make(chan struct{}),
+		names: mm.NewNames(), threads: host.Threads{OK: cfg.ThreadOK},
 	}
 }
 

@@ -171,6 +171,21 @@ func (k *Kernel) KillGroup(g *ThreadGroup, st WaitStatus) {
 	k.mu.Unlock()
 }
 
+// exitGroup is KillGroup by a thread of g itself.
+func (t *Task) exitGroup(st WaitStatus) {
+	k, g := t.k, t.tg
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(g.tasks) > 1 || g.exiting {
+		k.killGroupLocked(g, st)
+		return
+	}
+	// Nobody has to be made to end, or to be looked after that it does.
+	g.exiting, g.status, g.stopSig = true, st, 0
+	t.dying = true
+	t.attention.Store(true)
+}
+
 // killGroupLocked makes every thread of g end (do_group_exit, zap_other_threads).
 func (k *Kernel) killGroupLocked(g *ThreadGroup, st WaitStatus) {
 	if !g.exiting {

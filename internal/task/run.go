@@ -4,20 +4,9 @@ import (
 	"time"
 
 	"sentinel/internal/abi/linux"
-	"sentinel/internal/host"
 	"sentinel/internal/platform"
 	"sentinel/internal/signal"
 )
-
-// onGuestThread runs fn on a new goroutine that is locked to an OS thread which
-// may run guests.
-func (k *Kernel) onGuestThread(fn func()) {
-	ok := k.cfg.ThreadOK
-	if ok == nil {
-		ok = func() bool { return true }
-	}
-	host.OnThread(ok, fn)
-}
 
 // run is the life of a task's goroutine.
 func (t *Task) run() {
@@ -32,8 +21,16 @@ func (t *Task) run() {
 func (t *Task) loop() {
 	for {
 		if t.attention.Load() && t.attend() {
+			t.callThen()
 			t.exitTask()
 			return
+		}
+		if t.then != nil {
+			if x, ok := t.th.(platform.Overlapper); ok {
+				x.Then(t.then)
+				t.then = nil
+			}
+			t.callThen()
 		}
 		ev := t.th.Run()
 		switch ev.Kind {
@@ -46,6 +43,14 @@ func (t *Task) loop() {
 		case platform.Dead:
 			t.lost(ev.Signal)
 		}
+	}
+}
+
+// callThen does what was put off until the guest goes on.
+func (t *Task) callThen() {
+	if fn := t.then; fn != nil {
+		t.then = nil
+		fn()
 	}
 }
 
@@ -161,6 +166,11 @@ func (t *Task) attend() bool {
 			return true
 		}
 		if t.tg.stopSig != 0 {
+			if t.then != nil {
+				k.mu.Unlock()
+				t.callThen()
+				continue
+			}
 			t.waitStopped() // unlocks and locks
 			k.mu.Unlock()
 			t.attention.Store(true)

@@ -40,9 +40,12 @@ func (k *Kernel) InitLimit(res int) uint64 {
 	return k.init.limits[res].Cur
 }
 
-// Start makes the first process and loads its program; guest code runs from
-// Go on. An error is a linux.Errno of exec (ENOENT, EACCES, ENOEXEC...) or what
-// the platform could not do. It may be called once.
+// Start makes the first process and loads its program; guest code runs in Run. An
+// error is a linux.Errno of exec (ENOENT, EACCES, ENOEXEC...) or what the platform
+// could not do. It may be called once, by a goroutine that is locked to an OS
+// thread which may run guests (Config.ThreadOK), as must be Run: a goroutine of
+// their own would cost the start and the end of each sandbox the making of a
+// thread.
 func (k *Kernel) Start(a InitArgs) error {
 	t := &Task{k: k, tid: 1, start: time.Now()}
 	g := &ThreadGroup{
@@ -71,28 +74,21 @@ func (k *Kernel) Start(a InitArgs) error {
 	k.forks.Add(1)
 	k.mu.Unlock()
 
-	ready := make(chan error)
-	k.goroutines.Add(1)
-	k.onGuestThread(func() {
-		defer k.goroutines.Done()
-		err := t.loadInit(&a)
-		ready <- err
-		if err != nil {
-			return
-		}
-		<-k.start
-		t.loop()
-	})
-	if err := <-ready; err != nil {
-		k.goroutines.Wait()
+	if err := t.loadInit(&a); err != nil {
 		a.FDs.DropUser(&t.ctx)
 		return err
 	}
 	return nil
 }
 
-// Go lets the first process run.
-func (k *Kernel) Go() { close(k.start) }
+// Run runs the first process's first thread to its end, which is not always that
+// of the process.
+func (k *Kernel) Run() {
+	k.mu.Lock()
+	t := k.tasks[1]
+	k.mu.Unlock()
+	t.loop()
+}
 
 func (t *Task) loadInit(a *InitArgs) error {
 	if a.Setup != nil {
@@ -161,6 +157,7 @@ func (t *Task) lookPath(a *InitArgs) (*vfs.File, string, error) {
 func (k *Kernel) Wait() WaitStatus {
 	<-k.done
 	k.goroutines.Wait()
+	k.threads.Release()
 	return k.status
 }
 

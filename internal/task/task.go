@@ -27,6 +27,7 @@ type Task struct {
 	// Owned by the task's goroutine.
 	th       platform.Thread
 	mem      usermem.Memory // of th
+	then     func()         // to be done when the guest goes on
 	park     parker
 	ctx      vfs.Context
 	buf      *[]byte // scratch memory, nil or of buffers
@@ -86,42 +87,42 @@ type ThreadGroup struct {
 	pid int32
 
 	// Guarded by Kernel.mu.
-	leader              *Task
-	tasks               []*Task
-	parent              *ThreadGroup
-	parentTask          *Task // that forked, for pdeathsig and __WNOTHREAD
-	children            map[*ThreadGroup]struct{}
-	pgrp                *processGroup
-	pending             sigQueue
-	actions             *sigActions
-	exitSignal          int
-	exiting             bool // exit_group or a fatal signal is under way
-	execing             *Task
-	status              WaitStatus
-	zombie              bool
-	reaped              bool
-	stopSig             int  // of the group stop in force, 0 if none
-	stopReport          bool // a wait may report it
-	stopTold            bool // the parent knows
-	contReport          bool
-	stopCond            *sync.Cond
-	subreaper           bool
-	didExec             bool
-	limits              Limits
-	times               cpuTimes     // of tasks that are gone
-	childTimes          cpuTimes     // of reaped children
-	maxRSS, childMaxRSS int64        // KiB
-	events              waiter.Queue // pidfds: notified at exit
-	childEvents         waiter.Queue // notified when a child changes state
-	sigEvents           waiter.Queue // signalfds: notified when a signal arrives
-	itimers             itimers
-	ptimers             map[int32]*posixTimer
-	nextTimer           int32
-	oomScoreAdj         int32
-	tty                 *tty.TTY // controlling terminal
-	start               time.Time
-	killer              *time.Timer // of killGroupLocked
-	cpuTimer            *time.Timer // of RLIMIT_CPU
+	leader          *Task
+	tasks           []*Task
+	parent          *ThreadGroup
+	parentTask      *Task // that forked, for pdeathsig and __WNOTHREAD
+	children        map[*ThreadGroup]struct{}
+	pgrp            *processGroup
+	pending         sigQueue
+	actions         *sigActions
+	exitSignal      int
+	exiting         bool // exit_group or a fatal signal is under way
+	execing         *Task
+	status          WaitStatus
+	zombie          bool
+	reaped          bool
+	stopSig         int  // of the group stop in force, 0 if none
+	stopReport      bool // a wait may report it
+	stopTold        bool // the parent knows
+	contReport      bool
+	stopCond        *sync.Cond
+	subreaper       bool
+	didExec         bool
+	limits          Limits
+	times           cpuTimes     // of tasks that are gone
+	childTimes      cpuTimes     // of reaped children
+	peak, childPeak peaks        // its own processes', and of reaped children
+	events          waiter.Queue // pidfds: notified at exit
+	childEvents     waiter.Queue // notified when a child changes state
+	sigEvents       waiter.Queue // signalfds: notified when a signal arrives
+	itimers         itimers
+	ptimers         map[int32]*posixTimer
+	nextTimer       int32
+	oomScoreAdj     int32
+	tty             *tty.TTY // controlling terminal
+	start           time.Time
+	killer          *time.Timer // of killGroupLocked
+	cpuTimer        *time.Timer // of RLIMIT_CPU
 }
 
 // TID returns the thread id.

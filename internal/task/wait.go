@@ -20,8 +20,11 @@ type Waited struct {
 	Code     int32 // si_code
 	SigValue int32 // si_status
 	Times    CPUTimes
-	MaxRSS   int64 // KiB
+	peak     peaks
 }
+
+// MaxRSS returns the largest resident size that the process has had, in KiB.
+func (w *Waited) MaxRSS() int64 { return w.peak.kib() }
 
 // CPUTimes are times in nanoseconds.
 type CPUTimes struct{ User, System int64 }
@@ -61,7 +64,7 @@ func (t *Task) waitOnce(w *WaitFor) (Waited, error) {
 		eligible = true
 		switch {
 		case c.zombie && w.Options&linux.WEXITED != 0:
-			res := Waited{PID: c.pid, UID: c.uidLocked(), Status: c.status, Times: c.times, MaxRSS: c.maxRSS}
+			res := Waited{PID: c.pid, UID: c.uidLocked(), Status: c.status, Times: c.times, peak: c.peak.clone()}
 			res.Code, res.SigValue = c.status.childCode()
 			if w.Options&linux.WNOWAIT == 0 {
 				k.reapLocked(c)
@@ -112,7 +115,8 @@ func (k *Kernel) reapLocked(c *ThreadGroup) {
 		delete(p.children, c)
 		p.childTimes.User += c.times.User + c.childTimes.User
 		p.childTimes.System += c.times.System + c.childTimes.System
-		p.childMaxRSS = max(p.childMaxRSS, c.maxRSS, c.childMaxRSS)
+		p.childPeak.add(&c.peak)
+		p.childPeak.add(&c.childPeak)
 	}
 	k.leaveGroup(c)
 	delete(k.groups, c.pid)

@@ -272,3 +272,38 @@ TEST(child_times)
 	CHECK(us >= 50000);
 	CHECK(b.ru_maxrss > 0);
 }
+
+#define BIG (24 << 20)
+
+static void use_memory(void)
+{
+	char *p = mmap(0, BIG, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CHECK(p != MAP_FAILED);
+	memset(p, 1, BIG);
+	CHECK_OK(munmap(p, BIG));
+}
+
+static long peak_of(pid_t pid)
+{
+	struct rusage r;
+	int st;
+	CHECK_RET(wait4(pid, &st, 0, &r), pid);
+	CHECK(WIFEXITED(st) || WIFSIGNALED(st));
+	return r.ru_maxrss;
+}
+
+/* The most that the process had, in KiB, whatever became of it. The kernel counts
+ * pages by the batch, so few are none. */
+TEST_FORK(child_peak)
+{
+	struct rusage c;
+	CHECK(peak_of(FORK({})) < BIG / 2048);
+	CHECK_OK(getrusage(RUSAGE_CHILDREN, &c));
+	CHECK(c.ru_maxrss < BIG / 2048);
+	CHECK(peak_of(FORK({ use_memory(); })) >= BIG / 1024 * 3 / 4);
+	CHECK(peak_of(FORK({ use_memory(); execl("/bin/true", "true", (char *)0); })) >= BIG / 1024 * 3 / 4);
+	CHECK(peak_of(FORK({ use_memory(); raise(SIGKILL); })) >= BIG / 1024 * 3 / 4);
+	CHECK(peak_of(FORK({})) < BIG / 2048);
+	CHECK_OK(getrusage(RUSAGE_CHILDREN, &c));
+	CHECK(c.ru_maxrss >= BIG / 1024 * 3 / 4);
+}

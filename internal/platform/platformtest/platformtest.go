@@ -29,7 +29,7 @@ func Run(t *testing.T, mk func(t *testing.T) platform.Platform) {
 		{"Interrupt", testInterrupt}, {"Fork", testFork}, {"Thread", testThread}, {"File", testFile}, {"SameFile", testSameFile},
 		{"Blocking", testBlocking}, {"FPState", testFPState}, {"CompareAndSwap", testCAS}, {"Dead", testDead},
 		{"ManyThreads", testManyThreads}, {"HotSite", testHotSite},
-		{"Prepare", testPrepare},
+		{"Prepare", testPrepare}, {"Then", testThen},
 		{"Begin", testBegin},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -348,7 +348,7 @@ func testPrepare(t *testing.T, p platform.Platform) {
 	prepare := func() {
 		th := start(t, p, codeTwoCalls)
 		defer end(th)
-		pp.Prepare(th)
+		pp.Prepare()
 		if sc := wantSyscall(t, th, 39); sc.Args[0] != 0x11 {
 			t.Errorf("arguments %#x", sc.Args)
 		}
@@ -360,6 +360,40 @@ func testPrepare(t *testing.T, p platform.Platform) {
 		testFork(t, p)
 	}
 	prepare()
+}
+
+// testThen has something done while the guest goes on, or cannot.
+func testThen(t *testing.T, p platform.Platform) {
+	th := start(t, p, codeTwoCalls)
+	defer end(th)
+	x, ok := th.(platform.Overlapper)
+	if !ok {
+		return
+	}
+	done := 0
+	then := func() { done++ }
+	x.Then(then)
+	th.Interrupt()
+	if ev := th.Run(); ev.Kind != platform.Interrupted || done != 1 {
+		t.Errorf("event %+v, done %d times", ev, done)
+	}
+	x.Then(then)
+	wantSyscall(t, th, 39)
+	if done != 2 {
+		t.Errorf("done %d times", done)
+	}
+	th.SetReturn(5)
+	wantSyscall(t, th, 60)
+	th.Kill()
+	for th.Run().Kind != platform.Dead {
+	}
+	x.Then(then)
+	if ev := th.Run(); ev.Kind != platform.Dead || done != 3 {
+		t.Errorf("event %+v, done %d times", ev, done)
+	}
+	if n, ok := th.PeakRSS(true); !ok || n == 0 {
+		t.Errorf("it has had %d bytes, %v", n, ok)
+	}
 }
 
 // testBegin runs guests in processes that were begun before.

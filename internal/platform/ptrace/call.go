@@ -38,7 +38,7 @@ func (t *thread) runStub(r *arch.Regs) error {
 			t.dead = true
 			return linux.ESRCH
 		}
-		st, err := wait(t.tid)
+		st, err := wait(t.tid, &t.use)
 		if err != nil {
 			t.dead = true
 			return linux.ESRCH
@@ -182,7 +182,7 @@ func (t *thread) BlockingCall(c platform.HostCall) (uint64, error) {
 			t.dead = true
 			return 0, linux.EINTR
 		}
-		st, err := wait(t.tid)
+		st, err := wait(t.tid, &t.use)
 		if err != nil {
 			t.dead = true
 			return 0, linux.EINTR

@@ -78,10 +78,10 @@ func (p *Platform) NewProcess() (platform.Thread, error) {
 	pid := launch.PID
 	fail := func(what string, err error) (platform.Thread, error) {
 		guestmem.Kill(pid, false)
-		wait(pid)
+		wait(pid, nil)
 		return nil, fmt.Errorf("%s a guest process: %w", what, err)
 	}
-	st, err := wait(pid)
+	st, err := wait(pid, nil)
 	if err != nil {
 		return fail("wait for", err)
 	}
@@ -111,7 +111,7 @@ func (p *Platform) NewProcess() (platform.Thread, error) {
 		return fail("trace", err)
 	}
 	for {
-		if st, err = wait(pid); err != nil {
+		if st, err = wait(pid, nil); err != nil {
 			return fail("wait for", err)
 		}
 		ws = unix.WaitStatus(st)

@@ -21,7 +21,7 @@ func TestRegsOnMovedStack(t *testing.T) {
 	}
 	defer c.Wait()
 	defer c.Process.Kill()
-	if _, err := wait(c.Process.Pid); err != nil {
+	if _, err := wait(c.Process.Pid, nil); err != nil {
 		t.Fatal(err)
 	}
 	for depth := range 600 {

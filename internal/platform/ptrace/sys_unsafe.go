@@ -93,12 +93,13 @@ func failure(e unix.Errno) error {
 	return nil
 }
 
-// wait waits for thread tid to stop or end.
-func wait(tid int) (uint32, error) {
+// wait waits for thread tid to stop or end, and stores what its process has used
+// in use, if that is not nil.
+func wait(tid int, use *unix.Rusage) (uint32, error) {
 	var st uint32
 	for {
-		// SAFETY: the kernel writes 4 bytes to st.
-		_, _, e := syscall.Syscall6(unix.SYS_WAIT4, uintptr(tid), uintptr(unsafe.Pointer(&st)), unix.WALL, 0, 0, 0)
+		// SAFETY: the kernel writes 4 bytes to st, and use is a struct rusage.
+		_, _, e := syscall.Syscall6(unix.SYS_WAIT4, uintptr(tid), uintptr(unsafe.Pointer(&st)), unix.WALL, uintptr(unsafe.Pointer(use)), 0, 0)
 		if e == 0 {
 			return st, nil
 		}

@@ -32,6 +32,7 @@ type process struct {
 	mu      sync.Mutex
 	threads int
 	reaped  bool
+	peak    uint64 // resident size in bytes, when it has been reaped
 }
 
 // newProcess returns a process that has one thread.
@@ -42,10 +43,10 @@ func newProcess(pid int, f *family) *process {
 
 // setReaped notes that the process has been waited for: its id is not used from
 // here on.
-func (pr *process) setReaped() {
+func (pr *process) setReaped(use *unix.Rusage) {
 	pr.mu.Lock()
 	first := !pr.reaped
-	pr.reaped = true
+	pr.reaped, pr.peak = true, max(pr.peak, uint64(use.Maxrss)<<10)
 	pr.mu.Unlock()
 	if first && pr.family.n.Add(-1) == 0 {
 		pr.family.launch.Release()
@@ -59,6 +60,7 @@ type thread struct {
 	proc *process
 	tid  int
 	slot int
+	use  unix.Rusage // of its process, as of the last wait
 
 	attached  bool // traced by us
 	fresh     bool // no guest instruction has run in the process
@@ -103,7 +105,7 @@ func (t *thread) Attach() error {
 		t.dead = true
 		return err
 	}
-	st, err := wait(t.tid)
+	st, err := wait(t.tid, &t.use)
 	if err != nil {
 		t.dead = true
 		return err
@@ -190,7 +192,7 @@ func (t *thread) Run() platform.Event {
 		if err := ptraceCall(ptraceSysemu, t.tid, 0, 0); err != nil {
 			break
 		}
-		st, err := wait(t.tid)
+		st, err := wait(t.tid, &t.use)
 		if err != nil {
 			break
 		}
@@ -287,7 +289,7 @@ func (t *thread) pageFaultCode(ev *platform.Event) uint64 {
 func (t *thread) gone(ws unix.WaitStatus) {
 	t.dead, t.reaped = true, true
 	if t.tid == t.proc.pid {
-		t.proc.setReaped()
+		t.proc.setReaped(&t.use)
 	}
 }
 
@@ -389,7 +391,7 @@ func (t *thread) exitThread() {
 // await waits until the thread has ended.
 func (t *thread) await() {
 	for !t.reaped {
-		st, err := wait(t.tid)
+		st, err := wait(t.tid, &t.use)
 		if err != nil {
 			t.dead, t.reaped = true, true
 			return
@@ -413,12 +415,19 @@ func (t *thread) leave() {
 	if reap {
 		guestmem.Kill(t.proc.pid, false)
 		for {
-			if st, err := wait(t.proc.pid); err != nil || !unix.WaitStatus(st).Stopped() {
+			if st, err := wait(t.proc.pid, &t.use); err != nil || !unix.WaitStatus(st).Stopped() {
 				break
 			}
 		}
-		t.proc.setReaped()
+		t.proc.setReaped(&t.use)
 	}
+}
+
+// PeakRSS implements platform.Thread. Exit waits for the process.
+func (t *thread) PeakRSS(bool) (uint64, bool) {
+	t.proc.mu.Lock()
+	defer t.proc.mu.Unlock()
+	return t.proc.peak, t.proc.reaped
 }
 
 // Abandon implements platform.Thread.

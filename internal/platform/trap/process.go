@@ -24,6 +24,7 @@ type process struct {
 	kept   kept          // under ch.mu
 	gone   chan struct{} // closed when it is dead
 	signal atomic.Int32  // that ended it, before that
+	peak   atomic.Uint64 // resident size in bytes, likewise
 
 	mu      sync.Mutex
 	threads map[int]*thread // by host tid
@@ -120,7 +121,7 @@ func (p *Platform) adopt(c *thread) bool {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.procs[c.tid] != nil || !isChild(c.tid) {
+	if p.procs[c.tid] != nil || c.tid == p.zombie || !isChild(c.tid) {
 		return false
 	}
 	if pgid, err := unix.Getpgid(c.tid); err != nil || pgid != c.proc.family.pgid {
@@ -153,7 +154,9 @@ func (p *Platform) watchLocked(pr *process) {
 		host.Go(p.reap)
 	}
 	if p.procs[pr.pid] == pr && !isChild(pr.pid) {
-		p.endLocked(pr) // it was quick, and has been reaped already
+		if f := p.endLocked(pr); f != nil { // it was quick, and has been reaped already
+			f.end()
+		}
 	}
 }
 
@@ -162,32 +165,44 @@ func isChild(pid int) bool {
 	return unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT|unix.WNOHANG|unix.WALL, nil) == nil
 }
 
-// endLocked notes that a process has ended. Its id is not used from here on.
-func (p *Platform) endLocked(pr *process) {
+// endLocked notes that a process has ended. Its id is not used from here on. What
+// it returns has ended with it, if anything.
+func (p *Platform) endLocked(pr *process) *family {
 	delete(p.procs, pr.pid)
 	pr.ended()
 	if pr.last != nil {
 		p.finished = append(p.finished, pr.last)
 	}
-	if pr.family.n--; pr.family.n == 0 {
-		// The group has its id as long as anybody is in it, if only a zombie.
-		if !pr.family.swept {
-			guestmem.Kill(pr.family.pgid, true)
-		}
-		pr.family.launch.Release()
+	if pr.family.n--; pr.family.n > 0 {
+		return nil
 	}
+	return pr.family
+}
+
+// end ends what is left of a family. Its group has its id as long as anybody is in
+// it, if only a zombie.
+func (f *family) end() {
+	if !f.swept {
+		guestmem.Kill(f.pgid, true)
+	}
+	f.launch.Release()
 }
 
 // reap waits for processes that end, as long as there are any. A process is
-// noted as dead before its id can be used again.
+// noted as dead before its id can be used again. The calls that take time are made
+// without the lock: who makes the next process wants it now, since what has ended
+// is often one that executed a program.
 func (p *Platform) reap() {
+	var use unix.Rusage
 	for {
-		pid, sig, err := waitAny()
+		pid, sig, err := waitAny(&use)
 		p.mu.Lock()
 		if err != nil {
 			for _, pr := range p.procs {
 				if !isChild(pr.pid) {
-					p.endLocked(pr)
+					if f := p.endLocked(pr); f != nil {
+						f.end()
+					}
 				}
 			}
 			done := len(p.procs) == 0
@@ -199,9 +214,16 @@ func (p *Platform) reap() {
 			continue
 		}
 		pr := p.procs[pid]
+		var f *family
 		if pr != nil {
 			pr.signal.Store(int32(sig))
-			p.endLocked(pr)
+			pr.peak.Store(uint64(use.Maxrss) << 10)
+			f = p.endLocked(pr)
+		}
+		p.zombie = pid
+		p.mu.Unlock()
+		if f != nil {
+			f.end()
 		}
 		unix.Wait4(pid, nil, unix.WALL|unix.WNOHANG, nil)
 		if pr != nil {
@@ -209,6 +231,8 @@ func (p *Platform) reap() {
 			pr.reaped = true
 			pr.mu.Unlock()
 		}
+		p.mu.Lock()
+		p.zombie = 0
 		p.finishUnlock()
 	}
 }
@@ -360,6 +384,14 @@ func (pr *process) threadGone(tid int) bool {
 	}
 	_, state, _ := bytes.Cut(b[bytes.LastIndexByte(b, ')')+1:], []byte(" "))
 	return bytes.HasPrefix(state, []byte("Z"))
+}
+
+// PeakRSS implements platform.Thread.
+func (t *thread) PeakRSS(wait bool) (uint64, bool) {
+	if wait {
+		<-t.proc.gone
+	}
+	return t.proc.peak.Load(), t.proc.isDead()
 }
 
 func (pr *process) isDead() bool {

@@ -1,7 +1,9 @@
 package trap
 
 import (
-	"sentinel/internal/platform"
+	"time"
+
+	"sentinel/internal/host"
 	"sentinel/internal/platform/stub"
 )
 
@@ -43,15 +45,9 @@ func (m *ownMemory) release() {
 // says why.
 func (p *Platform) Begin() { p.addThread(p.spin) }
 
-// Prepare implements platform.Preparer. The supervisor's thread of the guest that
-// was just set going does the work, where another would have to wait for a CPU
-// until that one stops spinning, and so come when the guest has ended and its
-// parent wants to go on.
-func (p *Platform) Prepare(th platform.Thread) { th.(*thread).prepares = true }
-
-// prepare makes what is not there. One thread at a time does, and nobody else adds
-// to the spare.
-func (p *Platform) prepare() {
+// Prepare implements platform.Preparer. It makes what is not there. One thread at a
+// time does, and nobody else adds to the spare.
+func (p *Platform) Prepare() {
 	p.mu.Lock()
 	busy, have := p.preparing, p.spare
 	p.preparing = true
@@ -60,7 +56,9 @@ func (p *Platform) prepare() {
 		return
 	}
 	if have.th == nil {
+		p.adding.Store(true)
 		p.addThread(0)
+		p.adding.Store(false)
 	}
 	if have.mem == nil {
 		if m, err := p.newOwnMemory(); err == nil { // else the next fork tells
@@ -74,6 +72,9 @@ func (p *Platform) prepare() {
 	p.mu.Unlock()
 }
 
+// addingTime is more than it takes to begin a process.
+const addingTime = time.Millisecond
+
 func (p *Platform) addThread(spin uint64) {
 	if t, err := p.begin(spin); err == nil {
 		p.mu.Lock()
@@ -82,8 +83,11 @@ func (p *Platform) addThread(spin uint64) {
 	}
 }
 
-// takeThread returns the spare process, if there is one that works.
+// takeThread returns the spare process, if there is one that works. One that is
+// being made will be there sooner than another.
 func (p *Platform) takeThread() *thread {
+	for begin := time.Now(); p.adding.Load() && host.Yield() && time.Since(begin) < addingTime; {
+	}
 	p.mu.Lock()
 	t := p.spare.th
 	p.spare.th = nil

@@ -54,7 +54,8 @@ type thread struct {
 	waits       platform.Wait // the supervisor, for something else
 	computes    bool          // it waits for the guest's next call, not for the stub
 	mayYield    bool          // as the stub knows it
-	prepares    bool          // the spare, in its next Run
+	then        func()        // to be called when the guest goes on
+	placed      bool          // on some CPUs until it runs
 
 	finishing sync.Once
 	dead      atomic.Bool
@@ -107,6 +108,17 @@ func (t *thread) give(op uint32) {
 	if atomic.LoadUint32(&c.StubSleeps) != 0 {
 		futexWake(&c.State)
 	}
+	t.callThen()
+}
+
+// Then implements platform.Overlapper.
+func (t *thread) Then(fn func()) { t.then = fn }
+
+func (t *thread) callThen() {
+	if fn := t.then; fn != nil {
+		t.then = nil
+		fn()
+	}
 }
 
 // flush writes what waits to go out with the result, since something else comes
@@ -137,7 +149,9 @@ func (t *thread) perform(op uint32) (uint64, error) {
 	t.flush()
 	t.inLen, t.inMore = 0, 0
 	t.give(op)
-	if t.await() != evDone {
+	kind := t.await()
+	t.settle()
+	if kind != evDone {
 		t.lost()
 		return 0, linux.ESRCH
 	}
@@ -228,11 +242,13 @@ func (t *thread) deadEvent() platform.Event {
 // Run implements platform.Thread.
 func (t *thread) Run() platform.Event {
 	if t.dead.Load() {
+		t.callThen()
 		return t.deadEvent()
 	}
 	t.inGuest.Store(true)
 	defer t.inGuest.Store(false)
 	if t.interrupt.Swap(false) {
+		t.callThen()
 		return platform.Event{Kind: platform.Interrupted}
 	}
 	c := t.c
@@ -243,6 +259,7 @@ func (t *thread) Run() platform.Event {
 	switch {
 	case t.regsValid:
 		if t.fpLive && t.saveFP() != nil {
+			t.callThen()
 			t.lost()
 			return t.deadEvent()
 		}
@@ -268,10 +285,6 @@ func (t *thread) Run() platform.Event {
 		t.give(opReturn)
 	default:
 		t.give(opResume)
-	}
-	if t.prepares {
-		t.prepares = false
-		t.p.prepare()
 	}
 	t.computes = true
 	kind := t.await()

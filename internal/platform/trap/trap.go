@@ -36,10 +36,12 @@ type Platform struct {
 	patient  atomic.Int32 // threads that spin for long
 	spinning atomic.Int32 // threads that do so at all
 	asleep   atomic.Int32 // threads that sleep while the guest's compute
+	adding   atomic.Bool  // a spare process is being made
 
 	mu        sync.Mutex
 	procs     map[int]*process // by host pid
 	reaping   bool
+	zombie    int       // that is about to be reaped, no more in procs; 0 if none is
 	ending    int       // processes whose last is set
 	finished  []*thread // of those, the ones that have ended
 	ends      sync.WaitGroup
@@ -185,6 +187,7 @@ func (p *Platform) complete(t *thread) error {
 		t.Exit()
 		return fmt.Errorf("start a guest process: it ended before its first instruction (the host may forbid what its filter needs)")
 	}
+	t.place()
 	if p.fpHead.Load() == nil {
 		if b, err := t.fpState(); err == nil {
 			p.fpHead.Store((*[48]byte)(append([]byte(nil), b[464:512]...)))

@@ -29,7 +29,7 @@ func TestSpare(t *testing.T) {
 		t.Fatal(err)
 	}
 	prepared := func() *thread {
-		p.prepare()
+		p.Prepare()
 		th := p.spare.th
 		if th == nil || p.spare.mem == nil {
 			t.Fatal("nothing was prepared")

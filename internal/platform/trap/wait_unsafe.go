@@ -6,13 +6,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// waitAny waits for a child to end, without reaping it, and returns its id and
-// the signal that ended it, if any.
-func waitAny() (pid, signal int, err error) {
+// waitAny waits for a child to end, without reaping it, and returns its id, the
+// signal that ended it, if any, and what it has used.
+func waitAny(use *unix.Rusage) (pid, signal int, err error) {
 	var info [128]byte
 	for {
-		// SAFETY: siginfo_t has 128 bytes.
-		_, _, e := unix.Syscall6(unix.SYS_WAITID, unix.P_ALL, 0, uintptr(unsafe.Pointer(&info[0])), unix.WEXITED|unix.WNOWAIT|unix.WALL, 0, 0)
+		// SAFETY: siginfo_t has 128 bytes; use is a struct rusage.
+		_, _, e := unix.Syscall6(unix.SYS_WAITID, unix.P_ALL, 0, uintptr(unsafe.Pointer(&info[0])), unix.WEXITED|unix.WNOWAIT|unix.WALL, uintptr(unsafe.Pointer(use)), 0)
 		if e == unix.EINTR {
 			continue
 		}
