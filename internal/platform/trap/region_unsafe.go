@@ -83,3 +83,6 @@ func spinUntil(p *uint32, want uint32, ticks uint64, cpu, peer *uint32) bool
 
 // ticksNow reads the TSC.
 func ticksNow() uint64
+
+// currentCPU returns the CPU that it runs on.
+func currentCPU() uint32

@@ -39,6 +39,15 @@ yes:
 	MOVB $1, ret+40(FP)
 	RET
 
+// func currentCPU() uint32
+TEXT ·currentCPU(SB),NOSPLIT,$0-4
+	MOVL $0x7b, CX
+	XORL AX, AX
+	BYTE $0x0f; BYTE $0x03; BYTE $0xc1 // lsl ecx, eax
+	ANDL $0xfff, AX
+	MOVL AX, ret+0(FP)
+	RET
+
 // func ticksNow() uint64
 TEXT ·ticksNow(SB),NOSPLIT,$0-8
 	RDTSC
