@@ -103,6 +103,13 @@ func commonFlags(o *options) []flag {
 			c.NoNetwork = v == "none"
 			return nil
 		}},
+		{name: "loopback", arg: "direct|host", help: "with the host's network, who carries TCP connections between programs of\nthe sandbox over the loopback interface: the sandbox (the default), or the\nhost, whose tools then see them.", set: func(v string) error {
+			if v != "direct" && v != "host" {
+				return fmt.Errorf("%q is neither direct nor host", v)
+			}
+			c.HostLoopback = v == "host"
+			return nil
+		}},
 		{name: "hostname", arg: "NAME", help: "the sandbox's host name (default: that of the bundle or the host).", set: func(v string) error {
 			if v == "" || len(v) > 64 {
 				return fmt.Errorf("want 1 to 64 characters")

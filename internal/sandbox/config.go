@@ -38,6 +38,9 @@ func (e *Error) Unwrap() error { return e.Err }
 type Config struct {
 	ID       string // of the container; "" for do
 	Platform string
+	// HostLoopback has the host make TCP connections between sockets of the
+	// sandbox, which otherwise are made without it.
+	HostLoopback bool
 	// NoPatch keeps the trap platform from patching hot call sites, for
 	// debuggers in the sandbox.
 	NoPatch bool

@@ -60,7 +60,7 @@ func Run(c *Config) (int, error) {
 		}
 	}
 	conf := task.Config{
-		Platform: pf, VFS: f.v, Net: stack.New(!c.NoNetwork, f.v), Table: syscalls.Table(), Log: c.Log, Tracer: tracer,
+		Platform: pf, VFS: f.v, Net: stack.New(network(c), f.v), Table: syscalls.Table(), Log: c.Log, Tracer: tracer,
 		Hostname: c.hostLabel(), Domain: c.Domainname, MaxPIDs: c.PIDs, MemoryLimit: c.Memory, Limits: c.limits(limitsNow),
 		ProtectInit: c.bundle,
 	}
@@ -172,6 +172,17 @@ func Run(c *Config) (int, error) {
 		return status.ExitCode(), nil
 	}
 	return exitSignalFirst + status.Signal(), nil
+}
+
+// network returns what the sandbox has for a network.
+func network(c *Config) stack.Network {
+	switch {
+	case c.NoNetwork:
+		return stack.None
+	case c.HostLoopback:
+		return stack.Host
+	}
+	return stack.HostDirect
 }
 
 // initArgs describes the first process.

@@ -41,7 +41,7 @@ type guest struct {
 	family, name string
 	source       string
 	flags        []string // of the C compiler, from the marker "build: ..."
-	networks     []string // from the marker "network: ..."
+	networks     []string // from the marker "network: ..."; loopback is the host's with --loopback=host
 }
 
 func guests(t *testing.T) []guest {
@@ -264,8 +264,12 @@ func check(t *testing.T, g guest, prog string, under ...string) {
 			}
 			t.Run(name, func(t *testing.T) {
 				bin := sentinel(t)
-				args := append(slices.Clone(under), bin, "do", "--platform="+p, "--network="+network, "--env", "SENTINEL_TEST=1",
-					"--env", "TMPDIR="+scratch(t))
+				args := append(slices.Clone(under), bin, "do", "--platform="+p, "--env", "SENTINEL_TEST=1", "--env", "TMPDIR="+scratch(t))
+				if network == "loopback" {
+					args = append(args, "--network=host", "--loopback=host")
+				} else {
+					args = append(args, "--network="+network)
+				}
 				got, err := run(nil, append(args, "--", prog)...)
 				if err == nil && got == want {
 					return

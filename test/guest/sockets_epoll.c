@@ -1,5 +1,5 @@
 /* build: -pthread */
-/* network: none host */
+/* network: none host loopback */
 /* epoll of TCP and UDP sockets: what has arrived is seen at once, what has been
  * read is not, by level and by edge. */
 #include "check.h"

@@ -1,5 +1,5 @@
 /* build: */
-/* network: none host */
+/* network: none host loopback */
 /* TCP and UDP over loopback, IPv4 and IPv6. */
 #include "check.h"
 #include <arpa/inet.h>

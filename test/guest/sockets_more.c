@@ -1,5 +1,5 @@
 /* build: -pthread */
-/* network: none host */
+/* network: none host loopback */
 /* Less common things of sockets that servers and libraries do. */
 #include "check.h"
 #include <arpa/inet.h>

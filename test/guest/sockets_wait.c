@@ -1,5 +1,5 @@
 /* build: -pthread */
-/* network: none host */
+/* network: none host loopback */
 /* Waiting for sockets, by everything that can wait: it begins before and after
  * what it is for, beside others, and together with what is no socket. */
 #include "check.h"

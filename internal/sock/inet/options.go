@@ -7,6 +7,7 @@ import (
 	"sentinel/internal/host"
 	"sentinel/internal/sock"
 	"sentinel/internal/vfs"
+	"sentinel/internal/waiter"
 )
 
 // Options that go to the host as they are. None carries a pointer, a
@@ -92,6 +93,21 @@ func (s *Socket) passes(level, name int, set bool) bool {
 
 // SetOpt implements sock.Socket.
 func (s *Socket) SetOpt(c *vfs.Context, level, name int, val []byte) error {
+	if n := s.near(); n != nil {
+		err := n.SetOpt(c, level, name, val)
+		if level == linux.SOL_SOCKET && name == linux.SO_SNDBUF {
+			s.Queue.Notify(waiter.Writable) // there may be more room
+		}
+		return err
+	}
+	err := s.setOpt(c, level, name, val)
+	if err == nil {
+		s.remember(level, name, val)
+	}
+	return err
+}
+
+func (s *Socket) setOpt(c *vfs.Context, level, name int, val []byte) error {
 	if level == linux.SOL_SOCKET {
 		switch name {
 		case linux.SO_LINGER:
@@ -145,7 +161,10 @@ func (s *Socket) setLinger(c *vfs.Context, val []byte) error {
 }
 
 // GetOpt implements sock.Socket.
-func (s *Socket) GetOpt(_ *vfs.Context, level, name int, buf []byte) (int, error) {
+func (s *Socket) GetOpt(c *vfs.Context, level, name int, buf []byte) (int, error) {
+	if n := s.near(); n != nil {
+		return n.GetOpt(c, level, name, buf)
+	}
 	if level == linux.SOL_SOCKET {
 		switch name {
 		case linux.SO_PEERCRED:

@@ -34,7 +34,7 @@ func (st *Stack) Rows(protocol, family int) []Row {
 	st.mu.Lock()
 	socks := make([]*Socket, 0, len(st.sockets))
 	for s := range st.sockets {
-		if s.Family == family && s.Protocol == protocol {
+		if s.Family == family && s.Protocol == protocol && s.near() == nil {
 			socks = append(socks, s)
 		}
 	}

@@ -25,13 +25,17 @@ import (
 type Stack struct {
 	ifs *netif.List
 
-	mu      sync.Mutex
-	sockets map[*Socket]struct{} // for /proc/net
+	pair Pair // nil: all connections are the host's
+
+	mu        sync.Mutex
+	sockets   map[*Socket]struct{} // for /proc/net
+	listeners map[uint16][]*Socket // by port
 }
 
-// New returns a stack that tells of the interfaces ifs.
-func New(ifs *netif.List) *Stack {
-	return &Stack{ifs: ifs, sockets: map[*Socket]struct{}{}}
+// New returns a stack that tells of the interfaces ifs. Connections between its own
+// sockets are made by pair, if that is not nil.
+func New(ifs *netif.List, pair Pair) *Stack {
+	return &Stack{ifs: ifs, pair: pair, sockets: map[*Socket]struct{}{}, listeners: map[uint16][]*Socket{}}
 }
 
 // Check validates type and protocol of an AF_INET or AF_INET6 socket and fills
@@ -100,29 +104,69 @@ type Socket struct {
 	st *Stack
 	fd int
 
-	state  hostpoll.State
-	shared atomic.Bool // watched in the shared set
-	mu     sync.Mutex
-	set    *hostpoll.Set // that it is watched in, if any
-	stop   func()
-	closed bool
+	state   hostpoll.State
+	shared  atomic.Bool // watched in the shared set
+	mu      sync.Mutex
+	set     *hostpoll.Set // that it is watched in, if any
+	stop    func()
+	closed  bool
+	options []option
+
+	connecting sync.Mutex           // held by Connect
+	asked      bool                 // the host has been asked to connect it
+	conn       atomic.Pointer[Conn] // that the host does not have
+	listener   listener
+	listening  atomic.Bool
+	nPending   atomic.Int32 // len(listener.pending)
+	accepts    atomic.Uint32
 }
 
 var _ sock.Socket = (*Socket)(nil)
 
 // Readiness implements waiter.Waitable.
-func (s *Socket) Readiness(mask waiter.Mask) waiter.Mask { return hostpoll.Readiness(s.fd, mask) }
+func (s *Socket) Readiness(mask waiter.Mask) waiter.Mask {
+	if c := s.near(); c != nil {
+		return c.Readiness(mask)
+	}
+	return hostpoll.Readiness(s.fd, mask) | s.acceptable(mask)
+}
 
 // Announced implements hostpoll.Source.
-func (s *Socket) Announced(mask waiter.Mask) waiter.Mask { return s.state.Readiness(s.fd, mask) }
+func (s *Socket) Announced(mask waiter.Mask) waiter.Mask {
+	if c := s.near(); c != nil {
+		return c.Readiness(mask)
+	}
+	return s.state.Readiness(s.fd, mask) | s.acceptable(mask)
+}
+
+// acceptable is Readiness as far as the host does not know of it.
+func (s *Socket) acceptable(mask waiter.Mask) waiter.Mask {
+	if s.nPending.Load() > 0 {
+		return mask & waiter.Readable
+	}
+	return 0
+}
 
 // HostWait implements waiter.HostWaitable.
-func (s *Socket) HostWait() (fd int, all bool) { return s.fd, true }
+func (s *Socket) HostWait() (fd int, all bool) {
+	if s.listening.Load() || s.near() != nil {
+		return -1, false
+	}
+	return s.fd, true
+}
+
+// Common implements sock.Socket.
+func (s *Socket) Common() *sock.Base {
+	if c := s.near(); c != nil {
+		return c.Common()
+	}
+	return &s.Base
+}
 
 // EventRegister implements waiter.Waitable.
 func (s *Socket) EventRegister(e *waiter.Entry, mask waiter.Mask) {
 	s.Queue.Register(e, mask)
-	if s.shared.Load() {
+	if s.shared.Load() || s.near() != nil {
 		return
 	}
 	set, err := hostpoll.Shared()
@@ -138,7 +182,7 @@ func (s *Socket) EventRegister(e *waiter.Entry, mask waiter.Mask) {
 // RegisterIn implements hostpoll.Source.
 func (s *Socket) RegisterIn(set *hostpoll.Set, e *waiter.Entry, mask waiter.Mask) {
 	s.Queue.Register(e, mask)
-	if s.shared.Load() {
+	if s.shared.Load() || s.near() != nil {
 		return
 	}
 	if s.watchIn(set) != nil {
@@ -187,6 +231,10 @@ func (s *Socket) Close() {
 	if stop != nil {
 		stop()
 	}
+	s.unlisten()
+	if c := s.near(); c != nil {
+		c.Close()
+	}
 	s.st.mu.Lock()
 	delete(s.st.sockets, s)
 	s.st.mu.Unlock()
@@ -211,6 +259,9 @@ func Privileged(c *vfs.Context, addr []byte) error {
 
 // Bind implements sock.Socket.
 func (s *Socket) Bind(c *vfs.Context, addr []byte) error {
+	if n := s.near(); n != nil {
+		return n.Bind(c, addr)
+	}
 	if s.Protocol != linux.IPPROTO_ICMP && s.Protocol != linux.IPPROTO_ICMPV6 {
 		if err := Privileged(c, addr); err != nil {
 			return err
@@ -220,10 +271,42 @@ func (s *Socket) Bind(c *vfs.Context, addr []byte) error {
 }
 
 // Listen implements sock.Socket.
-func (s *Socket) Listen(_ *vfs.Context, backlog int) error { return host.Listen(s.fd, backlog) }
+func (s *Socket) Listen(c *vfs.Context, backlog int) error {
+	if n := s.near(); n != nil {
+		return n.Listen(c, backlog)
+	}
+	if err := host.Listen(s.fd, backlog); err != nil {
+		return err
+	}
+	s.listens(backlog)
+	return nil
+}
 
 // Connect implements sock.Socket.
-func (s *Socket) Connect(_ *vfs.Context, addr []byte) error { return host.Connect(s.fd, addr) }
+func (s *Socket) Connect(c *vfs.Context, addr []byte) error {
+	s.connecting.Lock()
+	defer s.connecting.Unlock()
+	if n := s.near(); n != nil {
+		err := n.Connect(c, addr)
+		if err == nil && n.Disconnected() {
+			s.SetErr(linux.ECONNRESET)
+			s.conn.Store(nil)
+			n.Close()
+		}
+		return err
+	}
+	s.TakeErr()
+	if s.connectNear(addr) {
+		return linux.EINPROGRESS
+	}
+	if f, ok := sock.Family(addr); ok && f == linux.AF_UNSPEC {
+		s.unlisten()
+		s.asked = false
+	} else {
+		s.asked = true
+	}
+	return host.Connect(s.fd, addr)
+}
 
 // Accept implements sock.Socket.
 func (s *Socket) Accept(c *vfs.Context, peer *sock.Addr) (sock.Socket, error) {
@@ -231,9 +314,19 @@ func (s *Socket) Accept(c *vfs.Context, peer *sock.Addr) (sock.Socket, error) {
 	if peer == nil {
 		peer = &local
 	}
+	if s.accepts.Add(1)%hostTurn != 0 {
+		if n := s.pop(peer); n != nil {
+			return n, nil
+		}
+	}
 	s.state.BeginRead()
 	fd, n, err := host.Accept(s.fd, &peer.B)
 	s.state.EndRead(err == linux.EAGAIN)
+	if err == linux.EAGAIN {
+		if n := s.pop(peer); n != nil {
+			return n, nil
+		}
+	}
 	if err != nil {
 		return nil, fileError(err)
 	}
@@ -244,9 +337,15 @@ func (s *Socket) Accept(c *vfs.Context, peer *sock.Addr) (sock.Socket, error) {
 }
 
 // Shutdown implements sock.Socket.
-func (s *Socket) Shutdown(_ *vfs.Context, how int) error {
+func (s *Socket) Shutdown(c *vfs.Context, how int) error {
 	if how < 0 || how > 2 {
 		return linux.EINVAL
+	}
+	if n := s.near(); n != nil {
+		return n.Shutdown(c, how)
+	}
+	if how != 1 {
+		s.unlisten()
 	}
 	s.state.Forget()
 	return host.Shutdown(s.fd, how)
@@ -254,12 +353,18 @@ func (s *Socket) Shutdown(_ *vfs.Context, how int) error {
 
 // Name implements sock.Socket.
 func (s *Socket) Name(a *sock.Addr) (err error) {
+	if n := s.near(); n != nil {
+		return n.Name(a)
+	}
 	a.N, err = host.SockName(s.fd, false, &a.B)
 	return err
 }
 
 // Peer implements sock.Socket.
 func (s *Socket) Peer(a *sock.Addr) (err error) {
+	if n := s.near(); n != nil {
+		return n.Peer(a)
+	}
 	a.N, err = host.SockName(s.fd, true, &a.B)
 	return err
 }
@@ -270,7 +375,13 @@ const (
 )
 
 // Send implements sock.Socket.
-func (s *Socket) Send(_ *vfs.Context, m *sock.Msg) (int, error) {
+func (s *Socket) Send(c *vfs.Context, m *sock.Msg) (int, error) {
+	if n := s.near(); n != nil {
+		return n.Send(c, m)
+	}
+	if err := s.TakeErr(); err != nil {
+		return 0, err
+	}
 	flags := m.Flags&sendFlags | linux.MSG_NOSIGNAL | linux.MSG_DONTWAIT
 	var addr []byte
 	if m.Addr.N != 0 {
@@ -339,7 +450,13 @@ func sendable(b []byte) ([]byte, error) {
 }
 
 // Recv implements sock.Socket.
-func (s *Socket) Recv(_ *vfs.Context, m *sock.Msg) (int, error) {
+func (s *Socket) Recv(c *vfs.Context, m *sock.Msg) (int, error) {
+	if n := s.near(); n != nil {
+		return n.Recv(c, m)
+	}
+	if err := s.TakeErr(); err != nil {
+		return 0, err
+	}
 	in := m.Flags
 	flags := in&recvFlags | linux.MSG_DONTWAIT
 	if s.Type == linux.SOCK_STREAM && len(m.Control) == 0 && in&(linux.MSG_OOB|linux.MSG_ERRQUEUE) == 0 {
@@ -364,6 +481,9 @@ func (s *Socket) Recv(_ *vfs.Context, m *sock.Msg) (int, error) {
 
 // Ioctl implements sock.Socket.
 func (s *Socket) Ioctl(c *vfs.Context, cmd uint32, arg uint64) (uint64, error) {
+	if n := s.near(); n != nil {
+		return n.Ioctl(c, cmd, arg)
+	}
 	switch cmd {
 	case linux.SIOCINQ, linux.SIOCOUTQ, linux.SIOCATMARK, linux.SIOCOUTQNSD:
 		v, err := host.IoctlInt(s.fd, uint(cmd))

@@ -36,6 +36,8 @@ type TCP struct {
 	endpoint
 	options
 
+	events *waiter.Queue // that is notified; Base.Queue but for some of Pair
+
 	state atomic.Int32 // written under st.mu
 	shut  atomic.Uint32
 	peer  atomic.Pointer[TCP]
@@ -74,6 +76,7 @@ var _ sock.Socket = (*TCP)(nil)
 
 func (st *Stack) newTCP(c *vfs.Context, family int) *TCP {
 	s := &TCP{}
+	s.events = &s.Queue
 	s.Init(c, family, linux.SOCK_STREAM, linux.IPPROTO_TCP)
 	s.endpoint = endpoint{st: st, base: &s.Base, opts: &s.options, tcp: s}
 	st.mu.Lock()
@@ -165,6 +168,7 @@ func (s *TCP) Connect(_ *vfs.Context, addr []byte) error {
 	if err != nil {
 		return err
 	}
+	s.TakeErr() // of an earlier connection
 	src := s.source(dst.Addr())
 	if s.local.Port() == 0 {
 		ap, ok := st.tcp.pick(&s.endpoint, src)
@@ -206,7 +210,7 @@ func (s *TCP) refuse() {
 	s.state.Store(stClosed)
 	s.shut.Store(shutRecv | shutSend)
 	s.unbind()
-	s.Queue.Notify(waiter.Err | waiter.Hup | waiter.Readable | waiter.Writable)
+	s.events.Notify(waiter.Err | waiter.Hup | waiter.Readable | waiter.Writable)
 }
 
 // unbind gives back an address that bind did not choose; st.mu is held.
@@ -243,6 +247,7 @@ func (st *Stack) listener(dst, src netip.AddrPort) *TCP {
 // establish connects s to listener l; st.mu is held.
 func (st *Stack) establish(s, l *TCP) {
 	e := &TCP{}
+	e.events = &e.Queue
 	e.Init(nil, l.Family, linux.SOCK_STREAM, linux.IPPROTO_TCP)
 	e.UID = l.UID
 	e.CopyOptions(&l.Base)
@@ -265,8 +270,8 @@ func (st *Stack) establish(s, l *TCP) {
 	s.state.Store(stEstablished)
 	l.pending = append(l.pending, e)
 	l.nPending.Add(1)
-	l.Queue.Notify(waiter.Readable)
-	s.Queue.Notify(waiter.Writable)
+	l.events.Notify(waiter.Readable)
+	s.events.Notify(waiter.Writable)
 }
 
 // admit lets connections in that wait for room with l; st.mu is held.
@@ -328,7 +333,7 @@ func (s *TCP) Shutdown(_ *vfs.Context, how int) error {
 	if p := s.peer.Load(); p != nil && mode&shutSend != 0 {
 		p.finish()
 	}
-	s.Queue.Notify(waiter.Readable | waiter.Writable | waiter.RdHup | waiter.Hup)
+	s.events.Notify(waiter.Readable | waiter.Writable | waiter.RdHup | waiter.Hup)
 	return nil
 }
 
@@ -338,7 +343,7 @@ func (s *TCP) finish() {
 	s.rx.fin = true
 	s.rx.mu.Unlock()
 	s.shut.Or(shutRecv)
-	s.Queue.Notify(waiter.Readable | waiter.RdHup | waiter.Hup)
+	s.events.Notify(waiter.Readable | waiter.RdHup | waiter.Hup)
 }
 
 // reset is the arrival of RST; st.mu is held.
@@ -346,7 +351,7 @@ func (s *TCP) reset(err linux.Errno) {
 	s.SetErr(err)
 	s.shut.Store(shutRecv | shutSend)
 	s.state.Store(stDead)
-	s.Queue.Notify(waiter.Readable | waiter.Writable | waiter.RdHup | waiter.Hup | waiter.Err)
+	s.events.Notify(waiter.Readable | waiter.Writable | waiter.RdHup | waiter.Hup | waiter.Err)
 }
 
 // stopListening resets what was not accepted; st.mu is held.
@@ -361,7 +366,7 @@ func (s *TCP) stopListening() {
 	for _, w := range syn {
 		w.refuse()
 	}
-	s.Queue.Notify(waiter.Readable | waiter.Hup)
+	s.events.Notify(waiter.Readable | waiter.Hup)
 }
 
 // abandon gives up an attempt to connect; st.mu is held.
@@ -391,7 +396,7 @@ func (s *TCP) drop(rst bool) {
 			}
 		} else {
 			p.finish()
-			p.Queue.Notify(waiter.Writable)
+			p.events.Notify(waiter.Writable)
 		}
 	}
 	s.state.Store(stDead)
@@ -418,13 +423,14 @@ func (s *TCP) Close() {
 	}
 	on, sec := s.Linger()
 	s.drop(on && sec == 0)
-	s.Queue.Notify(waiter.Readable | waiter.Writable | waiter.RdHup | waiter.Hup)
+	s.events.Notify(waiter.Readable | waiter.Writable | waiter.RdHup | waiter.Hup)
 }
 
 // disconnect is connect(2) with AF_UNSPEC (tcp_disconnect).
 func (s *TCP) disconnect() {
 	s.st.mu.Lock()
 	defer s.st.mu.Unlock()
+	was := linux.Errno(0)
 	switch s.state.Load() {
 	case stListen:
 		s.stopListening()
@@ -434,6 +440,7 @@ func (s *TCP) disconnect() {
 		if p := s.peer.Load(); p != nil && p.state.Load() == stEstablished {
 			p.reset(linux.ECONNRESET)
 		}
+		was = linux.ECONNRESET
 	}
 	s.rx.mu.Lock()
 	s.rx.ring.Reset()
@@ -443,7 +450,7 @@ func (s *TCP) disconnect() {
 	s.shut.Store(0)
 	s.fresh = false
 	s.remote = netip.AddrPort{}
-	s.TakeErr()
+	s.SetErr(was)
 	s.state.Store(stClosed)
 	s.unbind()
 }

@@ -66,7 +66,7 @@ func (s *TCP) Send(_ *vfs.Context, m *sock.Msg) (int, error) {
 	}
 	p.rx.ring.Write(data)
 	p.rx.mu.Unlock()
-	p.Queue.Notify(events)
+	p.events.Notify(events)
 	return n, nil
 }
 
@@ -108,7 +108,7 @@ func (s *TCP) Recv(_ *vfs.Context, m *sock.Msg) (int, error) {
 	}
 	s.rx.mu.Unlock()
 	if room {
-		p.Queue.Notify(waiter.Writable)
+		p.events.Notify(waiter.Writable)
 	}
 	return n, nil
 }

@@ -26,21 +26,54 @@ type Stack struct {
 	inet    internet
 }
 
-// New returns the network of a sandbox: the host's, or the loopback interface
-// alone, inside the kernel. paths gives AF_UNIX sockets their names in the
-// file system.
-func New(host bool, paths unix.Paths) *Stack {
+// Network is what a sandbox has for a network.
+type Network int
+
+const (
+	// None is the loopback interface alone, inside the kernel.
+	None Network = iota
+	// Host is the host's.
+	Host
+	// HostDirect is the host's, but for connections between sockets of the
+	// sandbox, which the kernel makes.
+	HostDirect
+)
+
+// New returns the network of a sandbox. paths gives AF_UNIX sockets their names in
+// the file system.
+func New(n Network, paths unix.Paths) *Stack {
 	st := &Stack{}
-	if host {
-		st.ifs = netif.Host()
-		st.inet = inet.New(st.ifs)
-	} else {
+	switch n {
+	case None:
 		st.ifs = netif.Loopback()
 		st.inet = loopback.New(st.ifs)
+	case Host:
+		st.ifs = netif.Host()
+		st.inet = inet.New(st.ifs, nil)
+	case HostDirect:
+		st.ifs = netif.Host()
+		st.inet = newHosted(st.ifs)
 	}
 	st.unix = unix.New(paths, st.ifs)
 	st.netlink = netlink.New(st.ifs)
 	return st
+}
+
+// hosted is the host's internet, but for connections between the sandbox's own
+// sockets.
+type hosted struct {
+	*inet.Stack
+	direct *loopback.Stack
+}
+
+func newHosted(ifs *netif.List) hosted {
+	direct := loopback.New(ifs)
+	return hosted{inet.New(ifs, direct.Pair), direct}
+}
+
+// Rows implements internet.
+func (h hosted) Rows(protocol, family int) []inet.Row {
+	return append(h.Stack.Rows(protocol, family), h.direct.Rows(protocol, family)...)
 }
 
 // Interfaces returns the network interfaces.

@@ -28,7 +28,7 @@ func TestPathNames(t *testing.T) {
 		}
 	}
 	c, user := ctx(0, cred.AllCaps), ctx(1000, 0)
-	st := New(false, v)
+	st := New(None, v)
 	open := func() sock.Socket {
 		s, err := st.Socket(c, linux.AF_UNIX, linux.SOCK_STREAM, 0)
 		if err != nil {
@@ -68,8 +68,8 @@ func TestPathNames(t *testing.T) {
 }
 
 func TestFamilies(t *testing.T) {
-	for _, host := range []bool{true, false} {
-		st, c := New(host, nil), &vfs.Context{}
+	for _, network := range []Network{None, Host, HostDirect} {
+		st, c := New(network, nil), &vfs.Context{}
 		for _, w := range []struct {
 			family, typ, protocol int
 			err                   error
@@ -86,7 +86,7 @@ func TestFamilies(t *testing.T) {
 		} {
 			s, err := st.Socket(c, w.family, w.typ, w.protocol)
 			if err != w.err {
-				t.Errorf("host %v, socket(%d, %d, %d): %v, want %v", host, w.family, w.typ, w.protocol, err, w.err)
+				t.Errorf("network %d, socket(%d, %d, %d): %v, want %v", network, w.family, w.typ, w.protocol, err, w.err)
 			}
 			if err == nil {
 				f := sock.NewFile(s, linux.O_NONBLOCK)
