@@ -115,7 +115,7 @@ func TestFlags(t *testing.T) {
 		}
 		b.do(t, "--tmpfs", "/mnt:1m", "--", "sh", "-c", "ls -A /mnt; head -c 900000 /dev/zero >/mnt/a && head -c 900000 /dev/zero 2>/dev/null >/mnt/b || echo full").want(t, 0, "full\n")
 		b.do(t, "--overlay-size", "4M", "--", "sh", "-c", "head -c 3000000 /dev/zero >a && head -c 3000000 /dev/zero 2>/dev/null >b || echo full; rm a b; head -c 3000000 /dev/zero >c && echo room").want(t, 0, "full\nroom\n")
-		b.do(t, "--pids", "8", "--", "bash", "-c", "for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 0.2 & done 2>&1 | grep -c 'Resource temporarily unavailable' >/dev/null && echo limited").want(t, 0, "limited\n")
+		b.do(t, "--pids", "8", "--", "bash", "-c", "for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 0.2 & done 2>errors; wait; grep -q 'Resource temporarily unavailable' errors && echo limited").want(t, 0, "limited\n")
 		if r := b.do(t, "--memory", "96M", "--", "/usr/bin/python3", "-c", "b = bytearray(400 << 20); print(len(b))"); r.code == 0 || r.stdout != "" {
 			t.Errorf("400 MB in a sandbox of 96: %+v", r)
 		}

@@ -24,12 +24,12 @@ if b == peer:
 assert a == peer and b != peer
 assert o.recv(9) == b"out"
 c.sendall(b"in")
-o.sendall(s.recv(9) + b" and out")
 rows = [r.split() for r in open("/proc/net/tcp")][1:]
 port = "%04X" % l.getsockname()[1]
 mine = [r for r in rows if r[1].endswith(":" + port)]
 assert sorted(r[3] for r in mine) == ["01", "01", "0A"], rows
 assert any(r[1].endswith(":%04X" % peer[1]) and r[2].endswith(":" + port) and r[3] == "01" for r in rows), rows
+o.sendall(s.recv(9) + b" and out")
 assert o.recv(1) == b"" # until everybody has looked
 `
 
