@@ -86,6 +86,7 @@ func (rep *report) printFloors(w io.Writer) {
 		fmt.Fprintf(w, "| a fresh page, at its first touch | %s us | %.1f of getppid |\n", figure(touch), touch/call)
 		fmt.Fprintf(w, "| the same, if 33 come in one step | %s us | %.2f of that: the most that touching pages in advance can save |\n", figure(populate), populate/touch)
 	}
+	rep.printLookups(w)
 	for _, server := range workloads.Servers {
 		for _, name := range server.Rows {
 			one, all := median(rep.Floors, name+oneCPU, "chroot"), median(rep.Requests, name, "chroot")
@@ -94,4 +95,19 @@ func (rep *report) printFloors(w io.Writer) {
 			}
 		}
 	}
+}
+
+// printLookups tells what the lookups of git-status cost by a supervisor that does
+// nothing else.
+func (rep *report) printLookups(w io.Writer) {
+	one, ten := median(rep.Floors, "lstat", "chroot"), median(rep.Floors, "lstat-ten-threads", "chroot")
+	served, whole := median(rep.Floors, "lstat-served", "chroot"), median(rep.Times, "git-status", "chroot")
+	if one == 0 || ten == 0 || served == 0 || whole == 0 {
+		return
+	}
+	fmt.Fprintf(w, "| lstat of a file of git-status's tree, by one thread | %s us | |\n", figure(one))
+	fmt.Fprintf(w, "| the same by ten, as git does | %s us | %.2f of that |\n", figure(ten), ten/one)
+	more := workloads.TreeFiles * (served - ten) / 1000 // ms
+	fmt.Fprintf(w, "| the same by another process, asked by a word, both awake | %s us | git-status would take %.2f of itself (%s ms), where 1.5 is the target, were its start and all else as fast as natively |\n",
+		figure(served), (whole+more)/whole, figure(whole))
 }

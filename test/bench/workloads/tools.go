@@ -38,7 +38,10 @@ func (s Server) Args(data string) []string {
 	return []string{"/bin/bash", filepath.Join(data, s.Script)}
 }
 
-// PrepareTree makes a git repository of some 5000 files, with one change and one
+// TreeFiles is how many files the tree has that git compares.
+const TreeFiles = 5000
+
+// PrepareTree makes a git repository of TreeFiles files, with one change and one
 // file that is not in it. All carry Epoch, and git compares only that and sizes:
 // else the first sandbox with inodes of its own would have to read every file.
 func PrepareTree(dir string) error {

@@ -87,6 +87,9 @@ var Floors = []struct {
 	{"handover-64k", "data", 2000},
 	{"touch", "touch", 1000},
 	{"populate", "populate", 1000},
+	{"lstat", "lstat", TreeFiles},
+	{"lstat-ten-threads", "lstats", TreeFiles},
+	{"lstat-served", "served", TreeFiles},
 }
 
 // CacheDir is where tools/setup-debian puts what Debian lacks.
@@ -174,7 +177,7 @@ func Compile(dir, bin string) error {
 		{"-static", "-o", "hello-static", "hello.c"},
 		{"-static", "-pthread", "-o", "loop", "loop.c"},
 		{"-static", "-o", "echo-server", "echo.c"},
-		{"-static", "-o", "floor", "floor.c"},
+		{"-static", "-pthread", "-o", "floor", "floor.c"},
 	} {
 		for i, arg := range args {
 			switch {

@@ -7,11 +7,17 @@
  *	spin	the same between two CPUs, neither of which ever sleeps
  *	data	that, with 64 KiB that one writes and the other copies away
  *	touch	a page of fresh memory, touched
- *	populate	the same, if the host was asked for all of it at once */
+ *	populate	the same, if the host was asked for all of it at once
+ *	lstat	lstat(2) of each file of /data/tree, of which there are COUNT at most
+ *	lstats	the same by ten threads, as git does; the time that passes for each
+ *	served	lstat by another process, which is given the name and gives the
+ *		result in shared memory, neither of which ever sleeps */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <linux/filter.h>
 #include <linux/futex.h>
 #include <linux/seccomp.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
@@ -20,6 +26,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -107,6 +114,99 @@ static double fresh(long n, int populate)
 	return sum / n / PAGES;
 }
 
+static char **names;
+static long found;
+
+/* Collects the names of at most max files beneath dir. */
+static void collect(const char *dir, long max)
+{
+	DIR *d = opendir(dir);
+	for (struct dirent *e; d && (e = readdir(d)) && found < max;) {
+		char *name;
+		if (e->d_name[0] == '.' || asprintf(&name, "%s/%s", dir, e->d_name) < 0)
+			continue;
+		if (e->d_type == DT_DIR)
+			collect(name, max);
+		else
+			names[found++] = name;
+	}
+	if (d)
+		closedir(d);
+}
+
+static void *look(void *part)
+{
+	enum { THREADS = 10 };
+	struct stat st;
+	long from = part ? found * ((long)part - 1) / THREADS : 0, to = part ? found * (long)part / THREADS : found;
+	for (long i = from; i < to; i++)
+		if (lstat(names[i], &st))
+			exit(1);
+	return NULL;
+}
+
+static void threads(void)
+{
+	pthread_t t[10];
+	for (long i = 0; i < 10; i++)
+		if (pthread_create(&t[i], NULL, look, (void *)(i + 1)))
+			exit(1);
+	for (int i = 0; i < 10; i++)
+		pthread_join(t[i], NULL);
+}
+
+struct request { volatile int state; char name[256]; struct stat st; };
+
+static void served(void)
+{
+	struct request *r = mmap(NULL, sizeof *r, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	int status;
+	sched_getaffinity(0, sizeof may, &may);
+	pin(0);
+	pid_t child = fork();
+	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		pin(1);
+		for (long i = 0; i < found; i++) {
+			struct stat st;
+			char name[sizeof r->name];
+			while (__atomic_load_n(&r->state, __ATOMIC_ACQUIRE) == 0)
+				__builtin_ia32_pause();
+			strcpy(name, r->name);
+			if (lstat(name, &st))
+				_exit(1);
+			r->st = st;
+			__atomic_store_n(&r->state, 0, __ATOMIC_RELEASE);
+		}
+		_exit(0);
+	}
+	for (long i = 0; i < found; i++) {
+		strncpy(r->name, names[i], sizeof r->name - 1);
+		__atomic_store_n(&r->state, 1, __ATOMIC_RELEASE);
+		while (__atomic_load_n(&r->state, __ATOMIC_ACQUIRE) != 0)
+			__builtin_ia32_pause();
+	}
+	if (waitpid(child, &status, 0) != child || status != 0)
+		exit(1);
+}
+
+/* Looks at up to n files; the nanoseconds for each. */
+static double files(long n, void (*how)(void))
+{
+	struct timespec a, b;
+	names = calloc(n, sizeof *names);
+	collect("/data/tree", n);
+	if (found == 0)
+		exit(1);
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	if (how)
+		how();
+	else
+		look(NULL);
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	return ((b.tv_sec - a.tv_sec) * 1e9 + (b.tv_nsec - a.tv_nsec)) / found;
+}
+
 int main(int argc, char **argv)
 {
 	struct timespec a, b;
@@ -115,6 +215,10 @@ int main(int argc, char **argv)
 		return 2;
 	if (!strcmp(argv[1], "touch") || !strcmp(argv[1], "populate")) {
 		printf("%.1f\n", fresh(n, argv[1][0] == 'p' ? MAP_POPULATE : 0));
+		return 0;
+	}
+	if (!strcmp(argv[1], "lstat") || !strcmp(argv[1], "lstats") || !strcmp(argv[1], "served")) {
+		printf("%.1f\n", files(n, argv[1][0] == 's' ? served : argv[1][5] ? threads : NULL));
 		return 0;
 	}
 	int trap = !strcmp(argv[1], "trap");
