@@ -89,7 +89,7 @@ func (p *Threads) Go(fn func()) {
 func (w *idler) wake(fn func()) {
 	w.fn = fn
 	w.ready.Store(1)
-	FutexWake(w.word())
+	FutexWake(&w.ready)
 }
 
 func (p *Threads) work(fn func()) {
@@ -104,7 +104,7 @@ func (p *Threads) work(fn func()) {
 		p.idle = append(p.idle, w)
 		p.mu.Unlock()
 		for w.ready.Load() == 0 {
-			FutexWait(w.word(), 0, 0)
+			FutexWait(&w.ready, 0, 0)
 		}
 	}
 }

@@ -11,9 +11,10 @@ import (
 	"sentinel/internal/waiter"
 )
 
-// Defaults and limits of buffer sizes in bytes, by net/core/sock.c and its
-// sysctls.
+// Limits of queues, and of buffer sizes in bytes with their defaults, by
+// net/core/sock.c and its sysctls.
 const (
+	Somaxconn  = 4096 // net.core.somaxconn, of listen(2)
 	DefaultBuf = 212992
 	maxBuf     = 212992
 	minSndBuf  = 4608

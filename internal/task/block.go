@@ -208,7 +208,7 @@ const spinTime = 30 * time.Microsecond
 func (p *parker) wait(d time.Duration) {
 	p.asleep.Store(inFutex)
 	if p.woken.Load() == 0 {
-		host.FutexWait(p.word(), 0, d)
+		host.FutexWait(&p.woken, 0, d)
 	}
 	p.asleep.Store(awake)
 }
@@ -249,7 +249,7 @@ func (p *parker) wake() {
 	}
 	switch p.asleep.Load() {
 	case inFutex:
-		host.FutexWake(p.word())
+		host.FutexWake(&p.woken)
 	case inPoll:
 		p.mu.Lock()
 		if p.event != 0 {

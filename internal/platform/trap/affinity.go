@@ -30,8 +30,8 @@ func leaveCPU(n int) {
 	}
 }
 
-// place has the process wake up on another CPU than the caller's. That costs a
-// twentieth of what it takes to move a thread which runs, as both will soon.
+// place has the process wake up on another CPU than the caller's. To move
+// a thread which runs, as both will soon, takes far longer.
 func (t *thread) place() {
 	if !host.CanYield() {
 		return

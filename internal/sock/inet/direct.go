@@ -1,7 +1,6 @@
 package inet
 
 import (
-	"encoding/binary"
 	"net/netip"
 	"slices"
 
@@ -51,9 +50,8 @@ type option struct {
 }
 
 const (
-	maxBacklog = 4096 // net.core.somaxconn
-	maxOptions = 64   // that are remembered
-	hostTurn   = 16   // one of so many that is accepted is the host's, if it has one
+	maxOptions = 64 // that are remembered
+	hostTurn   = 16 // one of so many that is accepted is the host's, if it has one
 )
 
 // near returns the end of the socket's connection, if the host does not have it.
@@ -66,7 +64,7 @@ func (s *Socket) near() Conn {
 
 // remember notes an option that was set, for connections.
 func (s *Socket) remember(level, name int, val []byte) {
-	if s.Protocol != linux.IPPROTO_TCP || s.st.pair == nil {
+	if s.Protocol != linux.IPPROTO_TCP || s.st.pair == nil || s.accepted {
 		return
 	}
 	s.mu.Lock()
@@ -112,8 +110,8 @@ func (s *Socket) listens(backlog int) {
 		_, err := host.GetSockopt(s.fd, linux.SOL_IPV6, linux.IPV6_V6ONLY, v[:])
 		only6 = err != nil || v != [4]byte{}
 	}
-	if uint(backlog) > maxBacklog {
-		backlog = maxBacklog
+	if uint(backlog) > sock.Somaxconn {
+		backlog = sock.Somaxconn
 	}
 	st, l := s.st, &s.listener
 	st.mu.Lock()
@@ -214,7 +212,9 @@ func (s *Socket) source(dst netip.Addr) (netip.AddrPort, bool) {
 		if src.Addr().IsValid() && !src.Addr().IsUnspecified() {
 			any = src.Addr() // by IP_BIND_ADDRESS_NO_PORT
 		}
-		if host.Bind(s.fd, sockaddr(s.Family, any)) != nil {
+		var a sock.Addr
+		PutAddr(s.Family, &a, netip.AddrPortFrom(any, 0))
+		if host.Bind(s.fd, a.Bytes()) != nil {
 			return src, false
 		}
 		src = s.address()
@@ -225,21 +225,10 @@ func (s *Socket) source(dst netip.Addr) (netip.AddrPort, bool) {
 	return src, src.Port() != 0 && src.Addr().IsLoopback() && src.Addr().Is4() == dst.Is4()
 }
 
-// sockaddr returns the address ip without a port for a socket of a family.
-func sockaddr(family int, ip netip.Addr) []byte {
-	b := binary.NativeEndian.AppendUint16(nil, uint16(family))
-	if family == linux.AF_INET {
-		v := ip.As4()
-		return append(append(append(b, 0, 0), v[:]...), make([]byte, 8)...)
-	}
-	v := ip.As16()
-	return append(append(append(b, make([]byte, 6)...), v[:]...), 0, 0, 0, 0)
-}
-
 // connectNear connects the socket to one that listens in the sandbox, if that is
 // where addr leads.
 func (s *Socket) connectNear(addr []byte) bool {
-	if s.Protocol != linux.IPPROTO_TCP || s.st.pair == nil || s.asked || s.listening.Load() {
+	if s.Protocol != linux.IPPROTO_TCP || s.st.pair == nil || s.accepted || s.asked || s.listening.Load() {
 		return false
 	}
 	dst, ok := s.target(addr)

@@ -91,6 +91,28 @@ func addrPort(b []byte) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
+// PutAddr writes ap as a socket of a family shows it.
+func PutAddr(family int, a *sock.Addr, ap netip.AddrPort) {
+	if family == linux.AF_INET {
+		clear(a.B[:16])
+		binary.NativeEndian.PutUint16(a.B[:], linux.AF_INET)
+		if ap.Addr().Is4() {
+			ip := ap.Addr().As4()
+			copy(a.B[4:], ip[:])
+		}
+		a.N = 16
+	} else {
+		clear(a.B[:28])
+		binary.NativeEndian.PutUint16(a.B[:], linux.AF_INET6)
+		if ap.Addr().IsValid() {
+			ip := ap.Addr().As16()
+			copy(a.B[8:], ip[:])
+		}
+		a.N = 28
+	}
+	binary.BigEndian.PutUint16(a.B[2:], ap.Port())
+}
+
 // ProcText renders rows as /proc/net/tcp and its like do
 // (get_tcp4_sock in net/ipv4/tcp_ipv4.c).
 func ProcText(protocol, family int, rows []Row) string {

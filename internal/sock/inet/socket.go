@@ -112,6 +112,7 @@ type Socket struct {
 	closed  bool
 	options []option
 
+	accepted   bool                 // by the host: it stays the host's
 	connecting sync.Mutex           // held by Connect
 	asked      bool                 // the host has been asked to connect it
 	conn       atomic.Pointer[Conn] // that the host does not have
@@ -149,10 +150,10 @@ func (s *Socket) acceptable(mask waiter.Mask) waiter.Mask {
 
 // HostWait implements waiter.HostWaitable.
 func (s *Socket) HostWait() (fd int, all bool) {
-	if s.listening.Load() || s.near() != nil {
+	if s.near() != nil {
 		return -1, false
 	}
-	return s.fd, true
+	return s.fd, !s.listening.Load()
 }
 
 // Common implements sock.Socket.
@@ -332,6 +333,7 @@ func (s *Socket) Accept(c *vfs.Context, peer *sock.Addr) (sock.Socket, error) {
 	}
 	peer.N = n
 	k := s.st.add(c, fd, s.Family, s.Type, s.Protocol)
+	k.accepted = true
 	k.CopyOptions(&s.Base)
 	return k, nil
 }

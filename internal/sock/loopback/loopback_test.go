@@ -23,9 +23,9 @@ func addr(s string) []byte {
 	ap := netip.MustParseAddrPort(s)
 	var a sock.Addr
 	if ap.Addr().Is4() {
-		put(linux.AF_INET, &a, ap)
+		inet.PutAddr(linux.AF_INET, &a, ap)
 	} else {
-		put(linux.AF_INET6, &a, ap)
+		inet.PutAddr(linux.AF_INET6, &a, ap)
 	}
 	return a.Bytes()
 }

@@ -180,28 +180,6 @@ func parse(family int, b []byte) (netip.AddrPort, error) {
 	return netip.AddrPortFrom(netip.AddrFrom16([16]byte(b[8:24])).Unmap(), binary.BigEndian.Uint16(b[2:])), nil
 }
 
-// put writes ap as a socket of a family shows it.
-func put(family int, a *sock.Addr, ap netip.AddrPort) {
-	if family == linux.AF_INET {
-		clear(a.B[:16])
-		binary.NativeEndian.PutUint16(a.B[:], linux.AF_INET)
-		if ap.Addr().Is4() {
-			ip := ap.Addr().As4()
-			copy(a.B[4:], ip[:])
-		}
-		a.N = 16
-	} else {
-		clear(a.B[:28])
-		binary.NativeEndian.PutUint16(a.B[:], linux.AF_INET6)
-		if ap.Addr().IsValid() {
-			ip := ap.Addr().As16()
-			copy(a.B[8:], ip[:])
-		}
-		a.N = 28
-	}
-	binary.BigEndian.PutUint16(a.B[2:], ap.Port())
-}
-
 func any(family int) netip.Addr {
 	if family == linux.AF_INET6 {
 		return netip.IPv6Unspecified()

@@ -8,6 +8,7 @@ import (
 
 	"sentinel/internal/abi/linux"
 	"sentinel/internal/sock"
+	"sentinel/internal/sock/inet"
 	"sentinel/internal/vfs"
 	"sentinel/internal/waiter"
 )
@@ -26,9 +27,6 @@ const (
 	shutRecv = 1
 	shutSend = 2
 )
-
-// somaxconn is net.core.somaxconn.
-const somaxconn = 4096
 
 // TCP is a TCP socket.
 type TCP struct {
@@ -111,8 +109,8 @@ func (s *TCP) Listen(_ *vfs.Context, backlog int) error {
 	default:
 		return linux.EINVAL
 	}
-	if uint(backlog) > somaxconn {
-		backlog = somaxconn
+	if uint(backlog) > sock.Somaxconn {
+		backlog = sock.Somaxconn
 	}
 	s.backlog = backlog
 	s.state.Store(stListen)
@@ -244,14 +242,21 @@ func (st *Stack) listener(dst, src netip.AddrPort) *TCP {
 	return best[best[0].turn%uint(len(best))]
 }
 
+// end makes an end of a connection, with the options of b that all sockets have.
+func (st *Stack) end(b *sock.Base, local, remote netip.AddrPort) *TCP {
+	s := &TCP{}
+	s.events = &s.Queue
+	s.Init(nil, b.Family, linux.SOCK_STREAM, linux.IPPROTO_TCP)
+	s.UID = b.UID
+	s.CopyOptions(b)
+	s.endpoint = endpoint{st: st, base: &s.Base, opts: &s.options, tcp: s, local: local, remote: remote, bound: true}
+	s.state.Store(stEstablished)
+	return s
+}
+
 // establish connects s to listener l; st.mu is held.
 func (st *Stack) establish(s, l *TCP) {
-	e := &TCP{}
-	e.events = &e.Queue
-	e.Init(nil, l.Family, linux.SOCK_STREAM, linux.IPPROTO_TCP)
-	e.UID = l.UID
-	e.CopyOptions(&l.Base)
-	e.endpoint = endpoint{st: st, base: &e.Base, opts: &e.options, tcp: e, local: s.remote, remote: s.local, bound: true}
+	e := st.end(&l.Base, s.remote, s.local)
 	e.via = l
 	l.options.mu.Lock()
 	if l.options.m != nil {
@@ -261,7 +266,6 @@ func (st *Stack) establish(s, l *TCP) {
 		}
 	}
 	l.options.mu.Unlock()
-	e.state.Store(stEstablished)
 	e.peer.Store(s)
 	st.tcp.add(&e.endpoint)
 	st.tcps[e] = struct{}{}
@@ -301,7 +305,7 @@ func (s *TCP) Accept(_ *vfs.Context, peer *sock.Addr) (sock.Socket, error) {
 	e.via = nil
 	st.admit(s)
 	if peer != nil {
-		put(e.Family, peer, e.remote)
+		inet.PutAddr(e.Family, peer, e.remote)
 	}
 	return e, nil
 }
@@ -459,7 +463,7 @@ func (s *TCP) disconnect() {
 func (s *TCP) Name(a *sock.Addr) error {
 	s.st.mu.Lock()
 	defer s.st.mu.Unlock()
-	put(s.Family, a, s.local)
+	inet.PutAddr(s.Family, a, s.local)
 	return nil
 }
 
@@ -470,6 +474,6 @@ func (s *TCP) Peer(a *sock.Addr) error {
 	if s.state.Load() != stEstablished {
 		return linux.ENOTCONN
 	}
-	put(s.Family, a, s.remote)
+	inet.PutAddr(s.Family, a, s.remote)
 	return nil
 }

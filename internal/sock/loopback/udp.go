@@ -9,6 +9,7 @@ import (
 
 	"sentinel/internal/abi/linux"
 	"sentinel/internal/sock"
+	"sentinel/internal/sock/inet"
 	"sentinel/internal/vfs"
 	"sentinel/internal/waiter"
 )
@@ -110,7 +111,7 @@ func (s *UDP) Shutdown(_ *vfs.Context, how int) error {
 func (s *UDP) Name(a *sock.Addr) error {
 	s.st.mu.Lock()
 	defer s.st.mu.Unlock()
-	put(s.Family, a, s.local)
+	inet.PutAddr(s.Family, a, s.local)
 	return nil
 }
 
@@ -121,7 +122,7 @@ func (s *UDP) Peer(a *sock.Addr) error {
 	if !s.remote.IsValid() {
 		return linux.ENOTCONN
 	}
-	put(s.Family, a, s.remote)
+	inet.PutAddr(s.Family, a, s.remote)
 	return nil
 }
 
@@ -226,7 +227,7 @@ func (s *UDP) Recv(_ *vfs.Context, m *sock.Msg) (int, error) {
 		}
 	}
 	s.rx.mu.Unlock()
-	put(s.Family, &m.Addr, d.src)
+	inet.PutAddr(s.Family, &m.Addr, d.src)
 	n := copy(m.Data, d.data)
 	if n < len(d.data) {
 		m.Flags |= linux.MSG_TRUNC

@@ -187,7 +187,7 @@ func (s *Socket) Listen(c *vfs.Context, backlog int) error {
 	if s.name == "" || s.state.Load() == connected {
 		return linux.EINVAL
 	}
-	if uint(backlog) > 4096 { // somaxconn
+	if uint(backlog) > sock.Somaxconn {
 		backlog = 4096
 	}
 	if backlog > s.backlog {

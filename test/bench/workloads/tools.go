@@ -38,8 +38,11 @@ func (s Server) Args(data string) []string {
 	return []string{"/bin/bash", filepath.Join(data, s.Script)}
 }
 
-// TreeFiles is how many files the tree has that git compares.
-const TreeFiles = 5000
+// The tree has so many folders of folders of files.
+const (
+	treeParts, treeModules, treeEach = 10, 10, 50
+	TreeFiles                        = treeParts * treeModules * treeEach // that git compares
+)
 
 // PrepareTree makes a git repository of TreeFiles files, with one change and one
 // file that is not in it. All carry Epoch, and git compares only that and sizes:
@@ -47,13 +50,13 @@ const TreeFiles = 5000
 func PrepareTree(dir string) error {
 	r := random(3)
 	var files []string
-	for a := range 10 {
-		for b := range 10 {
+	for a := range treeParts {
+		for b := range treeModules {
 			folder := filepath.Join(dir, fmt.Sprintf("part%d/module%d", a, b))
 			if err := os.MkdirAll(folder, 0o755); err != nil {
 				return err
 			}
-			for c := range 50 {
+			for c := range treeEach {
 				name := filepath.Join(folder, fmt.Sprintf("file%02d.txt", c))
 				text := strings.Repeat(fmt.Sprintf("line %d\n", r.next(1e6)), 10+r.next(100))
 				if err := writeAtEpoch(name, text); err != nil {
