@@ -18,7 +18,7 @@ import (
 )
 
 // rootfsVersion changes when what goes into the root file system does.
-const rootfsVersion = "2"
+const rootfsVersion = "3"
 
 // What the workloads need of the host, besides what ldd says of it.
 var (
@@ -30,7 +30,8 @@ var (
 		"/usr/include/x86_64-linux-gnu/bits", "/usr/include/x86_64-linux-gnu/sys", "/usr/include/x86_64-linux-gnu/gnu",
 	}
 	patterns = []string{"/usr/lib/python3/dist-packages/cv2*.so", "/usr/lib/x86_64-linux-gnu/libnss_*.so.2",
-		"/usr/include/*.h", "/usr/lib/x86_64-linux-gnu/*crt[1in].o", "/usr/lib/x86_64-linux-gnu/libc.so", "/usr/lib/x86_64-linux-gnu/libc_nonshared.a"}
+		"/usr/include/*.h", "/usr/lib/x86_64-linux-gnu/*crt[1in].o", "/usr/lib/x86_64-linux-gnu/libc.so", "/usr/lib/x86_64-linux-gnu/libc_nonshared.a",
+		"/usr/lib/postgresql/*/bin/postgres", "/usr/lib/postgresql/*/bin/pgbench", "/usr/lib/postgresql/*/lib/plpgsql.so", "/usr/share/postgresql/*/timezonesets/*"}
 	// compiler is what gcc has of its own to compile and link C.
 	compiler = []string{"cc1", "collect2", "lto-wrapper", "liblto_plugin.so", "crtbeginS.o", "crtendS.o", "libgcc.a", "libgcc_s.so", "include/*.h"}
 	etc      = []string{"/etc/passwd", "/etc/group", "/etc/nsswitch.conf", "/etc/hosts", "/etc/resolv.conf", "/etc/ld.so.conf", "/etc/localtime"}
@@ -41,7 +42,7 @@ var (
 func buildRootfs(cache, model string, rebuild bool) (string, error) {
 	rootfs := filepath.Join(cache, "rootfs")
 	packages, err := exec.Command("dpkg-query", "-W", "libc6", "python3", "python3-numpy", "python3-opencv", "ruby", "libruby3.1",
-		"redis-server", "redis-tools", "nginx", "wrk", "git", "gcc", "binutils", "libc6-dev").Output()
+		"redis-server", "redis-tools", "nginx", "wrk", "git", "gcc", "binutils", "libc6-dev", "postgresql").Output()
 	if err != nil {
 		return "", fmt.Errorf("dpkg-query: %w: run tools/setup-debian", err)
 	}
@@ -62,6 +63,9 @@ func buildRootfs(cache, model string, rebuild bool) (string, error) {
 			return "", err
 		}
 		if err := workloads.PrepareTree(filepath.Join(rootfs, "data/tree")); err != nil {
+			return "", err
+		}
+		if err := workloads.PreparePostgres(filepath.Join(rootfs, "data/postgres")); err != nil {
 			return "", err
 		}
 		if err := os.WriteFile(stamp, []byte(key), 0o644); err != nil {

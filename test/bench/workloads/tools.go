@@ -8,13 +8,14 @@ import (
 	"strings"
 )
 
-// Tools gives a developer's commands: gcc of a small file, and git status of the
-// tree that PrepareTree makes.
+// Tools gives a developer's commands: gcc of a small file, git status of the tree
+// that PrepareTree makes, and a shell that starts ten programs.
 func Tools(data string) []Workload {
 	return []Workload{
 		{"gcc-hello", []string{"/bin/sh", filepath.Join(data, "gcc-hello.sh"), filepath.Join(data, "hello.c")}},
 		// Whose the files are, and the numbers of their inodes, depends on the sandbox.
 		{"git-status", []string{"/usr/bin/git", "--no-optional-locks", "-c", "safe.directory=*", "-C", filepath.Join(data, "tree"), "status"}},
+		{"sh-ten", []string{"/bin/sh", "-c", "for i in 0 1 2 3 4 5 6 7 8 9; do /bin/true || exit; done"}},
 	}
 }
 
@@ -25,13 +26,34 @@ type Server struct {
 	Name   string
 	Script string
 	Rows   []string
+	User   int // 0 for root
 }
 
 // Servers are those measured under load.
 var Servers = []Server{
-	{"redis", "redis.sh", []string{"redis-set", "redis-get"}},
-	{"nginx", "nginx.sh", []string{"nginx-wrk"}},
+	{"redis", "redis.sh", []string{"redis-set", "redis-get"}, 0},
+	{"nginx", "nginx.sh", []string{"nginx-wrk"}, 0},
+	{"postgres", "postgres.sh", []string{"pgbench"}, nobody},
 }
+
+// Loads are the programs that run several at once: the small ones, a developer's,
+// and the applications. QuickLoads are those for a first look.
+var (
+	Loads = []string{"true", "hello-c", "hello-python", "hello-ruby", "sh-ten", "gcc-hello", "git-status",
+		"json-ruby", "matmul-numpy", "edges-opencv", "download", "mobilenet", EmptyGo.Name}
+	QuickLoads = []string{"true", "hello-python", "hello-ruby", "sh-ten", "gcc-hello", "git-status", EmptyGo.Name}
+)
+
+// Pairs are the numbers of pairs for the program pairs, Handovers the programs
+// whose hand-overs to the supervisor are counted.
+var (
+	Pairs     = []int{1, 4, 16}
+	Handovers = []string{"hello-python", "hello-ruby", "git-status"}
+)
+
+// HandoversBefore is how often the supervisor waited for each of Handovers on
+// 2026-11-30, platform trap, while nobody watched.
+var HandoversBefore = map[string]int{"hello-python": 322, "hello-ruby": 2192, "git-status": 6066}
 
 // Args is the server's command, to which the port is to be added.
 func (s Server) Args(data string) []string {

@@ -2,7 +2,7 @@
 // tests check: those of the Sentinel paper (hello in C, Ruby and Python, JSON in
 // Ruby, a matrix product with numpy, edges with OpenCV, a download, MobileNetV2
 // with TensorFlow Lite; sleep and a TCP echo server for memory), programs that make
-// many system calls (redis, nginx, gcc, git), and a few loops.
+// many system calls (redis, nginx, postgres, gcc, git), and a few loops.
 package workloads
 
 import (
@@ -178,6 +178,7 @@ func Compile(dir, bin string) error {
 		{"-static", "-pthread", "-o", "loop", "loop.c"},
 		{"-static", "-o", "echo-server", "echo.c"},
 		{"-static", "-pthread", "-o", "floor", "floor.c"},
+		{"-static", "-o", "pairs", "pairs.c"},
 	} {
 		for i, arg := range args {
 			switch {
