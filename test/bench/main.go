@@ -4,8 +4,12 @@
 // run the same programs from the same root file system, in turn, so that a busy
 // machine disturbs all alike.
 //
-//	go run ./test/bench                  everything, as a table
-//	go run ./test/bench -quick           a few rounds, for a first look
+// Programs run alone, several at once, on one CPU and with a quota of half a CPU;
+// beside each time is the CPU time of all processes that the run took.
+//
+//	go run ./test/bench                  everything, as tables: some 25 minutes
+//	go run ./test/bench -quick           some 2 minutes, for a first look
+//	go run ./test/bench -tables busy,pairs
 //	go run ./test/bench -workloads true,hello-c -runtimes crun,sentinel-ptrace
 //	go run ./test/bench -json out.json -plot out.svg
 //
@@ -23,6 +27,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"sentinel/test/bench/workloads"
 )
@@ -39,17 +44,28 @@ type options struct {
 	plot      string
 	model     string
 	rebuild   bool
-	memory    bool
-	loops     bool
-	requests  bool
 	idle      int
 	verbose   bool
+	tables    string
+	atOnce    int
+	window    time.Duration
+	turns     int
 }
+
+// allTables are what -tables can name.
+var allTables = []string{"idle", "busy", "onecpu", "quota", "servers", "pairs", "handovers", "loops", "memory", "sandboxes"}
+
+// table reports whether a table was asked for.
+func (o *options) table(name string) bool { return slices.Contains(strings.Split(o.tables, ","), name) }
 
 func main() {
 	var o options
-	flag.IntVar(&o.rounds, "rounds", 20, "how often each program runs under each runtime")
-	flag.BoolVar(&o.quick, "quick", false, "3 rounds, no requests, loops or idle sandboxes")
+	flag.IntVar(&o.rounds, "rounds", 10, "how often each program runs under each runtime, alone")
+	flag.BoolVar(&o.quick, "quick", false, "some 2 minutes, for a first look: 3 rounds, short windows, few workloads, no runsc, loops, memory or idle sandboxes, unless asked for")
+	flag.StringVar(&o.tables, "tables", "", "only these, with commas: "+strings.Join(allTables, ", "))
+	flag.IntVar(&o.atOnce, "at-once", 8, "how many programs run at once in the busy tables; half as many with a quota")
+	flag.DurationVar(&o.window, "window", 1500*time.Millisecond, "for how long programs are started again in the busy tables, each turn")
+	flag.IntVar(&o.turns, "turns", 2, "how often the runtimes take turns in the busy tables, servers and pairs")
 	flag.StringVar(&o.runtimes, "runtimes", "", "only these, with commas: chroot, runc, crun, runsc, sentinel-PLATFORM")
 	flag.StringVar(&o.workloads, "workloads", "", "only these, with commas")
 	flag.StringVar(&o.platforms, "platforms", "ptrace,trap", "platforms of sentinel, with commas; trap-nopatch is trap with --patch=off")
@@ -59,24 +75,45 @@ func main() {
 	flag.StringVar(&o.plot, "plot", "", "write a chart (SVG) to this file")
 	flag.StringVar(&o.model, "model", "../shared/data", "folder with mobilenet_v2_1.0_224_quant.tflite, imagenet_labels.txt and grace_hopper.bmp")
 	flag.BoolVar(&o.rebuild, "rebuild", false, "make the root file system anew")
-	flag.BoolVar(&o.memory, "memory", true, "measure memory too")
-	flag.BoolVar(&o.loops, "loops", true, "measure loops of system calls too")
-	flag.BoolVar(&o.requests, "requests", true, "measure redis and nginx under load too")
 	flag.IntVar(&o.idle, "idle", 500, "how many idle sandboxes to look at, and a fifth of them; 0 for none")
 	flag.BoolVar(&o.verbose, "v", false, "tell what runs")
 	flag.Parse()
-	if o.quick {
-		o.rounds, o.loops, o.requests = 3, false, false
-		asked := false
-		flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "idle" })
-		if !asked {
-			o.idle = 0
+	o.complete()
+	for _, name := range strings.Split(o.tables, ",") {
+		if !slices.Contains(allTables, name) {
+			fmt.Fprintf(os.Stderr, "bench: no table %q: there are %s\n", name, strings.Join(allTables, ", "))
+			os.Exit(2)
 		}
 	}
 	if err := run(o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
+}
+
+// complete sets what was not asked for.
+func (o *options) complete() {
+	asked := map[string]bool{}
+	flag.Visit(func(f *flag.Flag) { asked[f.Name] = true })
+	if o.quick {
+		for name, value := range map[string]string{
+			"rounds": "3", "window": "600ms", "turns": "1",
+			"tables": "idle,busy,onecpu,quota,servers,pairs,handovers",
+			// Without runsc, which takes as long as all others.
+			"runtimes": "chroot,runc,crun,sentinel-" + strings.Join(strings.Split(o.platforms, ","), ",sentinel-"),
+		} {
+			if !asked[name] {
+				flag.Set(name, value)
+			}
+		}
+		if asked["idle"] && !asked["tables"] {
+			o.tables += ",sandboxes"
+		}
+	}
+	if o.tables == "" {
+		o.tables = strings.Join(allTables, ",")
+	}
+	o.rounds, o.turns, o.atOnce = max(1, o.rounds), max(1, o.turns), max(1, o.atOnce)
 }
 
 // inner tells the copy of this program that runs in its own mount namespace, and
@@ -127,6 +164,9 @@ func run(o options) error {
 		list = slices.DeleteFunc(list, func(w workloads.Workload) bool { return !slices.Contains(names, w.Name) })
 	}
 	b := &bench{options: o, runtimes: runtimes, state: state}
+	if b.group, b.noGroup = makeGroup(filepath.Base(state)); b.noGroup != nil {
+		fmt.Fprintln(os.Stderr, "bench: no cgroup:", b.noGroup)
+	}
 	report := b.measure(list)
 	report.print(os.Stdout)
 	if o.json != "" {
@@ -166,6 +206,12 @@ func inNamespace() error {
 	// Removed out here, where nothing is mounted beneath it: in there this would
 	// empty whatever is.
 	defer os.RemoveAll(state)
+	// The copy's cgroup has the same name, and goes on every path.
+	defer func() {
+		if err := removeGroup(filepath.Base(state)); err != nil {
+			fmt.Fprintln(os.Stderr, "bench: a cgroup stays:", err)
+		}
+	}()
 	script := `umount /sys/fs/cgroup/unified 2>/dev/null; exec "$0" "$@"`
 	cmd := exec.Command("unshare", append([]string{"-m", "--propagation", "private", "/bin/sh", "-c", script, self}, os.Args[1:]...)...)
 	cmd.Env = append(os.Environ(), inner+"="+state)

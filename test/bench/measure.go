@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -21,7 +22,9 @@ type bench struct {
 	options
 	runtimes []*runtime
 	state    string
-	runs     int
+	runs     atomic.Int64
+	group    *group // nil if none can be made, and why
+	noGroup  error
 }
 
 // measure runs everything; a runtime that fails at a workload has no figure
@@ -34,15 +37,50 @@ func (b *bench) measure(list []workloads.Workload) *report {
 		rep.Runtimes = append(rep.Runtimes, r.name)
 	}
 
-	// What each workload prints natively is what it must print everywhere.
+	rep.CountedBy = b.countedBy()
+	cells := b.check(rep, list)
+	if b.table("idle") {
+		if err := b.measureTimes(rep, cells); err != nil {
+			rep.fail("bench", "", err)
+			return rep
+		}
+	}
+	b.measureLoads(rep, cells)
+	if b.table("handovers") {
+		b.measureHandovers(rep)
+	}
+	if b.table("pairs") {
+		b.measurePairs(rep)
+	}
+	if b.table("servers") {
+		b.measureRequests(rep)
+		b.measureServersOnOneCPU(rep)
+	}
+	if b.table("loops") {
+		b.measureLoops(rep)
+		b.measureFloors(rep)
+	}
+	if b.table("memory") {
+		b.measureMemory(rep)
+	}
+	if b.table("sandboxes") && b.idle > 0 && b.wants("idle") {
+		b.measureIdle(rep)
+	}
+	return rep
+}
+
+// check runs each workload once under each runtime. What it prints natively is
+// what it must print everywhere. It gives the cells that passed.
+func (b *bench) check(rep *report, list []workloads.Workload) []*cell {
+	if !slices.ContainsFunc([]string{"idle", "busy", "onecpu", "quota"}, b.table) {
+		return nil
+	}
 	var cells []*cell
 	for _, w := range list {
-		row := &row{Name: w.Name}
-		rep.Times = append(rep.Times, row)
 		var want []byte
 		for i, r := range b.runtimes {
-			c := &cell{runtime: r, workload: w, row: row}
-			if err := c.prepare(b, false); err != nil {
+			c := &cell{runtime: r, workload: w}
+			if err := c.prepare(b); err != nil {
 				rep.fail(r.name, w.Name, err)
 				continue
 			}
@@ -59,32 +97,54 @@ func (b *bench) measure(list []workloads.Workload) *report {
 			cells = append(cells, c)
 		}
 	}
-	if b.wants("true+netns") {
-		row := &row{Name: "true+netns"}
-		rep.Times = append(rep.Times, row)
-		for _, r := range b.runtimes {
-			if r.argv == nil {
-				continue
+	return append(cells, b.emptyGo()...)
+}
+
+// measureTimes measures cells from start to exit, alone on the machine.
+func (b *bench) measureTimes(rep *report, checked []*cell) error {
+	var cells []*cell
+	rows := map[string]*row{}
+	add := func(c *cell) error {
+		name := c.workload.Name
+		if rows[name] == nil {
+			rows[name] = &row{Name: name, CPU: &row{Name: name}}
+			rep.Times = append(rep.Times, rows[name])
+		}
+		// Its own bundle: the cgroup is told in it.
+		alone := *c
+		alone.row, alone.slot, alone.grouped = rows[name], "alone", b.group != nil
+		cells = append(cells, &alone)
+		return alone.prepare(b)
+	}
+	for _, c := range checked {
+		if c.workload.Name != workloads.EmptyGo.Name {
+			if err := add(c); err != nil {
+				return err
 			}
-			c := &cell{runtime: r, workload: workloads.Workload{Name: "true+netns", Args: []string{"/bin/true"}}, row: row}
-			err := c.prepare(b, true)
-			if err == nil {
-				_, err = b.output(c)
-			}
-			if err != nil {
-				rep.fail(r.name, row.Name, err)
-				continue
-			}
-			cells = append(cells, c)
 		}
 	}
-	cells = append(cells, b.emptyGo(rep)...)
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	for _, c := range b.withNetwork(rep) {
+		if err := add(c); err != nil {
+			return err
+		}
+	}
+	for _, c := range checked {
+		if c.workload.Name == workloads.EmptyGo.Name {
+			if err := add(c); err != nil {
+				return err
+			}
+		}
+	}
+	null, err := openNull()
 	if err != nil {
-		rep.fail("bench", "", err)
-		return rep
+		return err
 	}
 	defer null.Close()
+	crew, err := b.newCrew(1, place{})
+	if err != nil {
+		return err
+	}
+	defer b.endCrew(crew, place{})
 	for round := range b.rounds {
 		b.say("round %d", round+1)
 		for i := range cells {
@@ -93,31 +153,46 @@ func (b *bench) measure(list []workloads.Workload) *report {
 			if c.failed {
 				continue
 			}
-			ms, err := b.timed(c, null)
-			if err != nil {
+			var took time.Duration
+			var failure error
+			used, err := b.run(crew, 1, func(int) { took, failure = b.once(c, null.Fd()) })
+			if err = errors.Join(failure, err); err != nil {
 				c.failed = true
-				rep.fail(c.runtime.name, c.workload.Name, err)
+				rep.fail(c.runtime.name, c.workload.Name, errors.Join(err, killDescendants()))
 				continue
 			}
-			c.row.add(c.runtime.name, ms)
+			c.row.add(c.runtime.name, float64(took.Microseconds())/1000)
+			c.row.CPU.add(c.runtime.name, float64(used.Microseconds())/1000)
 		}
 	}
-	if b.requests {
-		b.measureRequests(rep)
-		b.measureServersOnOneCPU(rep)
-	}
-	if b.loops {
-		b.measureLoops(rep)
-		b.measureFloors(rep)
-	}
-	if b.memory {
-		b.measureMemory(rep)
-	}
-	if b.idle > 0 && b.wants("idle") {
-		b.measureIdle(rep)
-	}
-	return rep
+	return nil
 }
+
+// withNetwork gives the cells of true with a network of its own.
+func (b *bench) withNetwork(rep *report) []*cell {
+	if !b.wants("true+netns") {
+		return nil
+	}
+	var cells []*cell
+	for _, r := range b.runtimes {
+		if r.argv == nil {
+			continue
+		}
+		c := &cell{runtime: r, newNet: true, workload: workloads.Workload{Name: "true+netns", Args: []string{"/bin/true"}}}
+		err := c.prepare(b)
+		if err == nil {
+			_, err = b.output(c)
+		}
+		if err != nil {
+			rep.fail(r.name, c.workload.Name, err)
+			continue
+		}
+		cells = append(cells, c)
+	}
+	return cells
+}
+
+func openNull() (*os.File, error) { return os.OpenFile(os.DevNull, os.O_RDWR, 0) }
 
 func (b *bench) wants(name string) bool {
 	return b.options.workloads == "" || slices.Contains(strings.Split(b.options.workloads, ","), name)
@@ -136,15 +211,19 @@ type cell struct {
 	row      *row
 	bundle   string
 	failed   bool
-	leashed  bool // ends with the thread that started it
+	leashed  bool   // ends with the thread that started it
+	newNet   bool   // has a network namespace of its own
+	grouped  bool   // runs in our cgroup
+	slot     string // tells it from others of its kind at the same time
+	user     int
 }
 
-func (c *cell) prepare(b *bench, newNet bool) error {
+func (c *cell) prepare(b *bench) error {
 	if c.runtime.argv == nil {
 		return nil
 	}
-	c.bundle = filepath.Join(b.state, "bundles", c.runtime.name, c.workload.Name)
-	return writeBundle(c.bundle, c.runtime.root, c.workload.Args, newNet)
+	c.bundle = filepath.Join(b.state, "bundles", c.runtime.name, c.workload.Name+c.slot)
+	return c.writeBundle(c.inGroup(b))
 }
 
 // start starts the cell's workload with stdout, and gives the process and when
@@ -160,9 +239,11 @@ func (b *bench) start(c *cell, stdout, stderr uintptr) (int, time.Time, error) {
 	attr := &syscall.ProcAttr{Env: env, Dir: "/", Files: []uintptr{0, stdout, stderr}, Sys: &syscall.SysProcAttr{Setsid: true}}
 	if c.runtime.argv == nil {
 		attr.Sys.Chroot = c.runtime.root
+		if c.user != 0 {
+			attr.Sys.Credential = &syscall.Credential{Uid: uint32(c.user), Gid: uint32(c.user)}
+		}
 	} else {
-		b.runs++
-		argv = c.runtime.argv(c.bundle, fmt.Sprintf("bench-%d-%d", os.Getpid(), b.runs))
+		argv = c.runtime.argv(c.bundle, fmt.Sprintf("bench-%d-%d", os.Getpid(), b.runs.Add(1)))
 	}
 	null, err := os.Open(os.DevNull)
 	if err != nil {
@@ -170,6 +251,9 @@ func (b *bench) start(c *cell, stdout, stderr uintptr) (int, time.Time, error) {
 	}
 	defer null.Close()
 	attr.Files[0] = null.Fd()
+	if c.grouped && b.group.v2 {
+		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, int(b.group.leaf.Fd())
+	}
 	if c.leashed {
 		attr.Sys.Pdeathsig = syscall.SIGKILL
 	}
@@ -178,23 +262,6 @@ func (b *bench) start(c *cell, stdout, stderr uintptr) (int, time.Time, error) {
 	started := time.Now()
 	pid, err := syscall.ForkExec(argv[0], argv, attr)
 	return pid, started, err
-}
-
-func (b *bench) timed(c *cell, null *os.File) (float64, error) {
-	pid, started, err := b.start(c, null.Fd(), null.Fd())
-	if err != nil {
-		return 0, err
-	}
-	status, err := wait(pid)
-	took := time.Since(started)
-	if err == nil && status != 0 {
-		err = fmt.Errorf("ends with %#x", int(status))
-	}
-	if err != nil {
-		err = errors.Join(err, killDescendants())
-	}
-	reapOrphans()
-	return float64(took.Microseconds()) / 1000, err
 }
 
 // output runs the cell once and returns what it prints.
@@ -256,15 +323,7 @@ func (b *bench) measureLoop(rep *report, name string, runtimes []*runtime, argv 
 
 // addLoop adds the figure of one such run.
 func (b *bench) addLoop(rep *report, row *row, c *cell) {
-	err := c.prepare(b, false)
-	var out []byte
-	if err == nil {
-		out, err = b.output(c)
-	}
-	var ns float64
-	if err == nil {
-		ns, err = strconv.ParseFloat(strings.TrimSpace(string(out)), 64)
-	}
+	ns, err := b.printed(c)
 	if err != nil {
 		rep.fail(c.runtime.name, row.Name, err)
 		return
@@ -308,7 +367,7 @@ func (b *bench) measureMemory(rep *report) {
 
 func (b *bench) sleeping(r *runtime, null *os.File) (int, error) {
 	c := &cell{runtime: r, workload: workloads.Workload{Name: "sleep", Args: []string{"/bin/sleep", "3"}}}
-	if err := c.prepare(b, false); err != nil {
+	if err := c.prepare(b); err != nil {
 		return 0, err
 	}
 	pid, _, err := b.start(c, null.Fd(), null.Fd())
@@ -329,7 +388,7 @@ func (b *bench) serving(r *runtime, null *os.File) (int, error) {
 	}
 	address := "127.0.0.1:" + port
 	c := &cell{runtime: r, workload: workloads.Workload{Name: "echo", Args: []string{"/bin/echo-server", port, "2"}}}
-	if err := c.prepare(b, false); err != nil {
+	if err := c.prepare(b); err != nil {
 		return 0, err
 	}
 	pid, _, err := b.start(c, null.Fd(), null.Fd())

@@ -54,6 +54,20 @@ func reapOrphans() {
 	}
 }
 
+// lingering is how long a runtime may leave processes behind that end by themselves.
+const lingering = 5 * time.Second
+
+// reapAll collects all that is left, and ends what does not end by itself.
+func reapAll() error {
+	for begin := time.Now(); time.Since(begin) < lingering; time.Sleep(time.Millisecond) {
+		reapOrphans()
+		if _, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil); errors.Is(err, syscall.ECHILD) {
+			return nil
+		}
+	}
+	return killDescendants()
+}
+
 // descendants lists our living descendants.
 func descendants() ([]int, error) {
 	parents := map[int]int{}

@@ -14,15 +14,19 @@ import (
 
 // report is all figures, as JSON too.
 type report struct {
-	Unit     string            `json:"unit"`
-	Runtimes []string          `json:"runtimes"`
-	Times    []*row            `json:"times"`
-	Requests []*row            `json:"requests_us"`
-	Loops    []*row            `json:"loops_us_per_call"`
-	Memory   []*row            `json:"memory_pss_mib"`
-	Idle     []*idle           `json:"idle,omitempty"`
-	Floors   []*row            `json:"floors_us,omitempty"`
-	Failures map[string]string `json:"failures,omitempty"`
+	Unit      string            `json:"unit"`
+	CountedBy string            `json:"cpu_counted,omitempty"` // CPU time of times and loads
+	Runtimes  []string          `json:"runtimes"`
+	Times     []*row            `json:"times"`
+	Loads     []*load           `json:"loads,omitempty"`
+	Requests  []*row            `json:"requests_us"`
+	Pairs     []*row            `json:"pairs_per_second,omitempty"`
+	Handovers []*handover       `json:"handovers,omitempty"`
+	Loops     []*row            `json:"loops_us_per_call"`
+	Memory    []*row            `json:"memory_pss_mib"`
+	Idle      []*idle           `json:"idle,omitempty"`
+	Floors    []*row            `json:"floors_us,omitempty"`
+	Failures  map[string]string `json:"failures,omitempty"`
 }
 
 // row is one workload under all runtimes.
@@ -30,6 +34,7 @@ type row struct {
 	Name    string                `json:"name"`
 	Samples map[string][]float64  `json:"samples"`
 	Summary map[string]statistics `json:"summary"`
+	CPU     *row                  `json:"cpu,omitempty"` // the CPU time of each run
 }
 
 type statistics struct {
@@ -67,19 +72,36 @@ func (rep *report) fail(runtime, workload string, err error) {
 
 func (rep *report) print(w io.Writer) {
 	rep.table(w, "ms from start to exit, median (minimum)", rep.Times)
+	rep.table(w, "CPU ms from start to exit, median (minimum), "+rep.CountedBy, rep.cpuRows())
+	rep.loadTables(w)
 	rep.table(w, "us a request, median (minimum)", rep.Requests)
+	rep.table(w, "round trips a second of pairs of processes, median (minimum)", rep.Pairs)
+	rep.handoverTable(w)
 	rep.table(w, "us a call, median (minimum)", rep.Loops)
 	rep.table(w, "PSS of all processes in MiB, median (minimum)", rep.Memory)
 	rep.idleTable(w)
 	if len(rep.Floors) > 0 {
 		rep.printFloors(w)
 	}
+	fmt.Fprintln(w, "\ntargets")
+	rep.printTargets(w)
 	if len(rep.Failures) > 0 {
 		fmt.Fprintln(w, "\nwhy figures are missing")
 		for _, key := range slices.Sorted(maps.Keys(rep.Failures)) {
 			fmt.Fprintf(w, "  %s: %s\n", key, strings.TrimSpace(rep.Failures[key]))
 		}
 	}
+}
+
+// cpuRows are the rows of CPU time beside the times.
+func (rep *report) cpuRows() []*row {
+	var rows []*row
+	for _, r := range rep.Times {
+		if r.CPU != nil {
+			rows = append(rows, r.CPU)
+		}
+	}
+	return rows
 }
 
 func (rep *report) table(w io.Writer, title string, rows []*row) {
@@ -152,8 +174,11 @@ func (rep *report) insert(name string) error {
 		return err
 	}
 	var figures, compared, floors strings.Builder
-	rep.markdown(&figures, "ms, start to exit", rep.Times)
+	rep.markdown(&figures, "ms, start to exit (CPU ms)", rep.Times)
+	rep.loadMarkdown(&figures)
 	rep.markdown(&figures, "us a request", rep.Requests)
+	rep.markdown(&figures, "round trips a second", rep.Pairs)
+	rep.handoverMarkdown(&figures)
 	rep.markdown(&figures, "us a call", rep.Loops)
 	rep.markdown(&figures, "MiB (PSS of all processes)", rep.Memory)
 	rep.idleMarkdown(&figures)
@@ -189,6 +214,9 @@ func (rep *report) markdown(w io.Writer, title string, rows []*row) {
 		for _, runtime := range rep.Runtimes {
 			if s, ok := r.Summary[runtime]; ok {
 				fmt.Fprintf(w, " | %s", figure(s.Median))
+				if r.CPU != nil {
+					fmt.Fprintf(w, " (%s)", figure(r.CPU.Summary[runtime].Median))
+				}
 			} else {
 				fmt.Fprint(w, " | -")
 			}
@@ -253,6 +281,7 @@ func (rep *report) svg() []byte {
 		y += 40
 	}
 	panel("start to exit, ms", rep.Times)
+	panel("start to exit, CPU ms", rep.cpuRows())
 	panel("one request, µs", rep.Requests)
 	panel("one call, µs", rep.Loops)
 	panel("memory of a sandbox, MiB (PSS)", rep.Memory)

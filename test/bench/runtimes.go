@@ -108,6 +108,16 @@ func chrootView(state, rootfs string) (string, error) {
 			return "", fmt.Errorf("mount %v: %w: %s", args, err, out)
 		}
 	}
+	// What a container has there, postgres needs.
+	shm := filepath.Join(view, "dev/shm")
+	if err := os.Mkdir(shm, 0o777); err != nil {
+		return "", err
+	}
+	for _, dir := range []string{shm, filepath.Join(view, "tmp")} {
+		if err := os.Chmod(dir, 0o1777); err != nil {
+			return "", err
+		}
+	}
 	for name, minor := range map[string]int{"null": 3, "zero": 5, "full": 7, "random": 8, "urandom": 9} {
 		path := filepath.Join(view, "dev", name)
 		err := syscall.Mknod(path, syscall.S_IFCHR, 1<<8|minor)
@@ -144,13 +154,14 @@ func findRunsc(cache string) (string, error) {
 	return path, nil
 }
 
-// writeBundle makes an OCI bundle for args over rootfs. The configuration is
-// what `runc spec` gives, less the cgroup namespace that not every host has;
-// newNet adds a network namespace, without which the host's is used.
-func writeBundle(dir, rootfs string, args []string, newNet bool) error {
+// writeBundle makes an OCI bundle for a cell. The configuration is what `runc spec`
+// gives, less the cgroup namespace that not every host has. Without newNet the
+// host's network is used; cgroup is where runc and crun put it, "" for wherever
+// they like.
+func (c *cell) writeBundle(cgroup string) error {
 	type object = map[string]any
 	namespaces := []object{{"type": "pid"}, {"type": "ipc"}, {"type": "uts"}, {"type": "mount"}}
-	if newNet {
+	if c.newNet {
 		namespaces = append(namespaces, object{"type": "network"})
 	}
 	capabilities := []string{"CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"}
@@ -163,11 +174,11 @@ func writeBundle(dir, rootfs string, args []string, newNet bool) error {
 	config := object{
 		"ociVersion": "1.0.2",
 		"process": object{
-			"user": object{"uid": 0, "gid": 0}, "args": args, "env": env, "cwd": "/", "noNewPrivileges": true,
+			"user": object{"uid": c.user, "gid": c.user}, "args": c.workload.Args, "env": env, "cwd": "/", "noNewPrivileges": true,
 			"capabilities": object{"bounding": capabilities, "effective": capabilities, "permitted": capabilities},
 			"rlimits":      []object{{"type": "RLIMIT_NOFILE", "hard": 1024, "soft": 1024}},
 		},
-		"root":     object{"path": rootfs, "readonly": false},
+		"root":     object{"path": c.runtime.root, "readonly": false},
 		"hostname": "bench",
 		"mounts": []object{
 			{"destination": "/proc", "type": "proc", "source": "proc"},
@@ -183,12 +194,15 @@ func writeBundle(dir, rootfs string, args []string, newNet bool) error {
 			"readonlyPaths": []string{"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"},
 		},
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if cgroup != "" {
+		config["linux"].(object)["cgroupsPath"] = cgroup
+	}
+	if err := os.MkdirAll(c.bundle, 0o755); err != nil {
 		return err
 	}
 	text, err := json.MarshalIndent(config, "", "\t")
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, "config.json"), text, 0o644)
+	return os.WriteFile(filepath.Join(c.bundle, "config.json"), text, 0o644)
 }
