@@ -45,7 +45,7 @@ func (b *bench) measureRequests(rep *report) {
 const (
 	besideLoops = "-beside-2-loops"
 	busyLoops   = 2
-	fewRequests = "10000"
+	fewRequests = "30000"
 )
 
 func (b *bench) servedAlone(r *runtime, server workloads.Server) (map[string]float64, error) {
