@@ -436,11 +436,32 @@ func (l *rangeLock) kind() string {
 
 // LocksText returns the content of /proc/locks.
 func LocksText() []byte {
+	type entry struct {
+		ino   Inode
+		lock  rangeLock
+		waits bool
+	}
+	var entries []entry
 	states.mu.Lock()
-	defer states.mu.Unlock()
+	for ino, s := range states.of {
+		for _, l := range s.posix {
+			entries = append(entries, entry{ino, *l, false})
+		}
+		for _, l := range s.flocks {
+			entries = append(entries, entry{ino, rangeLock{pid: l.pid, write: l.exclusive, end: math.MaxInt64, flock: true}, false})
+		}
+		for _, l := range s.blocked {
+			entries = append(entries, entry{ino, *l, true})
+		}
+	}
+	states.mu.Unlock()
 	var b []byte
 	n := int64(0)
-	line := func(ino Inode, l *rangeLock, waits bool) {
+	for _, e := range entries { // no file system is asked with states.mu held
+		ino, l, waits := e.ino, &e.lock, e.waits
+		if !waits {
+			n++
+		}
 		b = strconv.AppendInt(b, n, 10)
 		b = append(b, ": "...)
 		if waits {
@@ -468,19 +489,6 @@ func LocksText() []byte {
 			b = append(b, "EOF\n"...)
 		} else {
 			b = append(strconv.AppendInt(b, l.end, 10), '\n')
-		}
-	}
-	for ino, s := range states.of {
-		for _, l := range s.posix {
-			n++
-			line(ino, l, false)
-		}
-		for _, l := range s.flocks {
-			n++
-			line(ino, &rangeLock{pid: l.pid, write: l.exclusive, end: math.MaxInt64, flock: true}, false)
-		}
-		for _, l := range s.blocked {
-			line(ino, l, true)
 		}
 	}
 	return b
