@@ -77,8 +77,6 @@ func (ep *Instance) EventUnregister(w *waiter.Entry) { ep.q.Unregister(w) }
 type hostWatch struct {
 	mu     sync.Mutex
 	wanted bool
-	q      waiter.Queue
-	entry  waiter.Entry
 	stop   func()
 }
 
@@ -99,14 +97,9 @@ func (w *hostWatch) start(s *hostpoll.Set) {
 	if !w.wanted || w.stop != nil {
 		return
 	}
-	w.entry.Notify = func(waiter.Mask) { s.Deliver(false) }
-	w.q.Register(&w.entry, waiter.Readable)
-	stop, err := hostpoll.Watch(s.FD(), &w.q)
-	if err != nil {
-		w.q.Unregister(&w.entry)
-		return
+	if stop, err := hostpoll.DeliverFrom(s); err == nil {
+		w.stop = stop
 	}
-	w.stop = stop
 }
 
 func (w *hostWatch) end() {

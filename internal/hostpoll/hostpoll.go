@@ -27,9 +27,11 @@ import (
 const interest = linux.EPOLLIN | linux.EPOLLPRI | linux.EPOLLOUT | linux.EPOLLRDHUP |
 	linux.EPOLLRDNORM | linux.EPOLLRDBAND | linux.EPOLLWRNORM | linux.EPOLLWRBAND | linux.EPOLLET
 
+// A watch tells a queue, or has another set deliver.
 type watch struct {
 	q     *waiter.Queue
 	state *State // may be nil
+	inner *Set   // in place of q
 	next  *watch
 }
 
@@ -49,8 +51,7 @@ type Set struct {
 }
 
 type notice struct {
-	q      *waiter.Queue
-	state  *State
+	*watch
 	events waiter.Mask
 }
 
@@ -173,13 +174,17 @@ func (s *Set) drain() bool {
 		s.mu.Lock()
 		for i := range s.events[:n] {
 			for w := s.watches[s.events[i].Fd]; w != nil; w = w.next {
-				told = append(told, notice{w.q, w.state, waiter.Mask(s.events[i].Events) & waiter.All})
+				told = append(told, notice{w, waiter.Mask(s.events[i].Events) & waiter.All})
 			}
 		}
 		s.mu.Unlock()
 		for i := range told {
-			told[i].state.announced(s, told[i].events, fetch)
-			told[i].q.Notify(told[i].events)
+			if n := told[i]; n.inner != nil {
+				n.inner.Deliver(false)
+			} else {
+				n.state.announced(s, n.events, fetch)
+				n.q.Notify(n.events)
+			}
 			told[i] = notice{}
 		}
 		s.due = told
@@ -207,10 +212,23 @@ func Watch(fd int, q *waiter.Queue) (stop func(), err error) {
 	return s.Watch(fd, q, nil)
 }
 
+// DeliverFrom has the shared set's goroutine deliver from s, too, until stop is
+// called, which must be before s is closed.
+func DeliverFrom(s *Set) (stop func(), err error) {
+	all, err := Shared()
+	if err != nil {
+		return nil, err
+	}
+	return all.add(s.fd, &watch{inner: s})
+}
+
 // Watch is the function Watch in this set. It keeps account of the
 // announcements in st, unless that is nil.
 func (s *Set) Watch(fd int, q *waiter.Queue, st *State) (stop func(), err error) {
-	w := &watch{q: q, state: st}
+	return s.add(fd, &watch{q: q, state: st})
+}
+
+func (s *Set) add(fd int, w *watch) (stop func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -228,14 +246,14 @@ func (s *Set) Watch(fd int, q *waiter.Queue, st *State) (stop func(), err error)
 	}
 	w.next = s.watches[key]
 	s.watches[key] = w
-	if st != nil {
-		st.attach(s)
+	if w.state != nil {
+		w.state.attach(s)
 		s.known.Add(1)
 	}
-	return func() { s.unwatch(key, w) }, nil
+	return func() { s.remove(key, w) }, nil
 }
 
-func (s *Set) unwatch(key int32, w *watch) {
+func (s *Set) remove(key int32, w *watch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if w.state != nil {
