@@ -1,5 +1,6 @@
 # `make test` installs what it needs, builds, and proves everything.
-# The stages can be run alone: build, lint, unit, race, conformance, hostile, programs.
+# The stages can be run alone: build, lint, unit, race, conformance, lockorder,
+# hostile, programs.
 
 VERSION   := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 GO        ?= go
@@ -38,13 +39,21 @@ race: ## the same under the race detector
 conformance: build setup ## guest programs: on the host, then on each platform
 	$(TESTLOG) $(GO) test -count=1 -parallel 3 -timeout 20m ./test/conformance/...
 
+# The go command leaves out folders that begin with _.
+lockorder: setup ## unit tests and guest programs with each lock's order checked
+	$(GO) run ./tools/lockorder -o bin/_lockorder
+	CGO_ENABLED=0 $(GO) build -overlay bin/_lockorder/overlay.json -o bin/_lockorder/sentinel ./cmd/sentinel
+	$(TESTLOG) $(GO) test -overlay $(CURDIR)/bin/_lockorder/overlay.json ./internal/...
+	SENTINEL=$(CURDIR)/bin/_lockorder/sentinel SENTINEL_PLATFORMS=trap \
+		$(TESTLOG) $(GO) test -count=1 -parallel 3 -timeout 20m ./test/conformance/...
+
 hostile: build setup ## guests that attack the platform
 	$(TESTLOG) $(GO) test -count=1 -timeout 20m ./test/hostile
 
 programs: build setup ## real programs: natively, then on each platform
 	$(TESTLOG) $(GO) test -count=1 -timeout 40m ./test/programs/...
 
-test: setup build lint unit race conformance hostile programs
+test: setup build lint unit race conformance lockorder hostile programs
 
 bench: build setup ## side by side with chroot, runc, crun and runsc
 	$(GO) run ./test/bench -platforms $(PLATFORMS) $(BENCHFLAGS)
@@ -55,4 +64,4 @@ clean:
 help:
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
 
-.PHONY: build setup lint unit race conformance hostile programs test bench clean help
+.PHONY: build setup lint unit race conformance lockorder hostile programs test bench clean help

@@ -3,16 +3,19 @@
 //
 // A watch does not keep its description alive; a release hook removes it.
 //
-// Locks, outermost first:
+// Instance.mtx admits one control operation or collection at a time and is held
+// while descriptions are asked for their readiness, so it comes before the locks
+// that they take for that. Instance.mu guards items and the ready list and is
+// taken in callbacks, with the queue of the watched object locked. The graph of
+// instances has no cycle, so neither have their locks.
 //
-//	Instance.mtx   one control operation or collection at a time; held while
-//	               asking descriptions for their readiness
-//	nesting.mu     who watches whom
-//	waiter queues of watched objects
-//	Instance.mu    items and ready list; taken in callbacks
-//	Instance.q     waiters on the instance, other instances among them
+// Lock order:
 //
-// The graph of instances has no cycle, so neither have their locks.
+//	Instance.mtx > Instance.mtx (of an instance that it watches)
+//	Instance.mtx > vfs.File.mu, nesting.mu, hostWatch.mu, Instance.mu
+//	Instance.mtx > hostpoll.Set.draining
+//	hostWatch.mu > hostpoll.shared.mu, hostpoll.Set.mu
+//	waiter.Queue.mu (of what is watched) > Instance.mu
 package epoll
 
 import (

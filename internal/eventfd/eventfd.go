@@ -1,4 +1,8 @@
 // Package eventfd implements eventfd(2).
+//
+// Lock order:
+//
+//	epoll.Instance.mtx, vfs.File.posMu > Eventfd.mu
 package eventfd
 
 import (

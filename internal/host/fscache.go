@@ -9,9 +9,6 @@ import (
 // FDCache keeps descriptors that can be opened again at will, so that their
 // number stays bounded: a host's descriptor table that outgrows 64 or 256
 // entries makes a process with threads wait for RCU.
-//
-// Lock order: FDCache.mu is a leaf; no call to the host but close is made with
-// it held, and that seldom.
 type FDCache struct {
 	mu    sync.Mutex
 	rings [2]idleFDs // directories and others, files

@@ -8,9 +8,15 @@
 // Who is about to look for events delivers what is pending itself, by Deliver.
 //
 // Set.draining is held while events are delivered, so that who asks for delivery
-// finds all of it done; it comes before the locks of waiters, and the shared
-// set's before those of others. Set.mu comes before State.mu, which is a leaf. A
-// queue may get one more notification shortly after its watch was stopped.
+// finds all of it done. A queue may get one more notification shortly after its
+// watch was stopped.
+//
+// Lock order:
+//
+//	Set.draining > Set.draining (the shared set's first)
+//	Set.draining > waiter.Queue.mu
+//	shared.mu > Set.mu
+//	Set.draining > Set.mu > State.mu
 package hostpoll
 
 import (

@@ -1,9 +1,15 @@
 // Package ipc implements System V shared memory, semaphores and message queues
 // and POSIX message queues, for one IPC name space.
 //
-// Each kind has one lock for its table and all its objects. It is taken before
-// waiter queues; callers' ready functions, which take it, run with no queue
-// locked.
+// Each kind has one lock for its table and all its objects. Callers' ready
+// functions, which take it, run with no queue locked.
+//
+// Lock order:
+//
+//	vfs.VFS.mountMu, vfs.directory.opMu, vfs.File.posMu, epoll.Instance.mtx > Queues.mu
+//	Queues.mu, Sems.mu, Msgs.mu > waiter.Queue.mu
+//	Queues.mu > task.Kernel.mu (a notification's signal)
+//	Shms.mu
 package ipc
 
 import (

@@ -52,7 +52,7 @@ var layers = [][]string{
 
 // unlayered packages stand beside the product: they may import anything, and
 // nothing of the product may import them.
-var unlayered = []string{"internal/lint", "test/...", "tools/..."}
+var unlayered = []string{"internal/lint", "internal/lockorder", "test/...", "tools/..."}
 
 // mayCallHost lists who may import golang.org/x/sys/unix.
 var mayCallHost = []string{"internal/host", "internal/jail", "internal/platform/...", "cmd/...", "test/...", "tools/..."}

@@ -2,6 +2,12 @@
 // to do it. The host keeps the map itself: there is no list of mappings here,
 // only what the host cannot know (the program break, names of files, System V
 // attachments).
+//
+// Lock order:
+//
+//	vfs.File.posMu > MM.mu > Names.mu
+//	MM.mu > ipc.Shms.mu, host.yielding.mu
+//	task.Kernel.mu > Names.mu
 package mm
 
 import (

@@ -2,9 +2,16 @@
 // sized buffers, so that what fits, what is atomic and when a pipe polls
 // writable are Linux's. Pages exist only while they hold data.
 //
-// Lock order: rdMu of one pipe, wrMu of one pipe, mu, waiter queues. rdMu is
-// held while buffers are taken from the tail, wrMu while they are added at the
-// head, so that splice can do I/O in between without holding mu.
+// rdMu is held while buffers are taken from the tail, wrMu while they are added
+// at the head, so that splice can do I/O in between without holding mu.
+//
+// Lock order:
+//
+//	Pipe.rdMu (of one pipe) > Pipe.wrMu (of another) > Pipe.mu > waiter.Queue.mu
+//	Pipe.rdMu, Pipe.wrMu > vfs.File.posMu (of a file in splice)
+//	epoll.Instance.mtx, vfs.File.posMu > node.mu
+//	epoll.Instance.mtx > Pipe.mu
+//	FIFOs.mu
 package pipe
 
 import (

@@ -1,4 +1,8 @@
 // Package signalfd implements signalfd(2).
+//
+// Lock order:
+//
+//	epoll.Instance.mtx, vfs.File.posMu > Signalfd.mu
 package signalfd
 
 import (

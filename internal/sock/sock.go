@@ -5,6 +5,10 @@
 // Sockets never block. They return linux.EAGAIN, and the system-call layer
 // waits by their Waitable and tries again. No state is global: everything
 // hangs off a Stack.
+//
+// Lock order:
+//
+//	epoll.Instance.mtx, vfs.File.posMu > node.mu
 package sock
 
 import (

@@ -1,5 +1,9 @@
 // Package strace prints the system calls of the guest as strace(1) does, and
 // counts them. Signatures come from internal/syscalls/table.txt.
+//
+// Lock order:
+//
+//	Tracer.mu, Stats.mu
 package strace
 
 import (

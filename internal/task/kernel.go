@@ -4,10 +4,14 @@
 // Each guest thread is run by one goroutine, locked to an OS thread: resume,
 // get an event, handle it, resume. Handlers block the goroutine.
 //
-// Locks, outermost first:
+// Lock order:
 //
-//	Kernel.mu            the tree of tasks, signals, sessions
-//	  waiter queues      (leaves)
+//	Kernel.mu > waiter.Queue.mu > parker.mu
+//	Kernel.extMu
+//	vfs.FDTable.mu, vfs.File.posMu, epoll.Instance.mtx > Kernel.mu
+//
+// Kernel.mu guards the tree of tasks, signals and sessions. Many ask for a limit
+// or send a signal with locks of their own, so hardly anything comes after it.
 package task
 
 import (

@@ -3,6 +3,10 @@
 // As in fs/timerfd.c an interval timer fires once and is only wound up again,
 // with the periods missed counted, when somebody reads it: an unread timer
 // costs nothing.
+//
+// Lock order:
+//
+//	epoll.Instance.mtx, vfs.File.posMu > Timerfd.mu
 package timerfd
 
 import (

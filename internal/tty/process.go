@@ -7,9 +7,14 @@
 // package knows processes only by the two interfaces of this file, which
 // package task implements.
 //
-// Lock order: System.mu, then TTY.mu, then line.mu (of an ldisc), then waiter
-// queues. No lock is held over calls to Jobs, except that Jobs.SignalGroup must
-// be safe to call under TTY.mu and line.mu: it must not call back into tty.
+// Lock order:
+//
+//	System.jobMu > task.Kernel.mu
+//	vfs.File.posMu > System.mu
+//	epoll.Instance.mtx > pty.mu
+//
+// Neither System.mu nor pty.mu is held over calls to Jobs, nor while waiters are
+// notified. Jobs must not call back into tty.
 package tty
 
 // Process is the process (thread group) of the calling task. A

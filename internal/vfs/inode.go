@@ -1,6 +1,17 @@
 // Package vfs is the part of the kernel that all file systems share: dentries,
 // path walks, mounts, permission checks, open files, descriptors, locks and
 // inotify. A file system only implements inodes; it need not check who asks.
+//
+// Lock order:
+//
+//	VFS.renameMu > directory.opMu > directory.opMu (ancestors first) > VFS.mountMu > directory.mu
+//	directory.opMu > inotify.mu > states.mu > waiter.Queue.mu
+//	directory.opMu > recent.mu, FSContext.mu
+//	File.posMu > FDTable.mu, inotify.mu
+//	epoll.Instance.mtx > File.mu, inotify.mu
+//
+// The locks of file systems come after directory.opMu, and after File.posMu, which
+// is held over operations that use a description's position.
 package vfs
 
 import (

@@ -60,8 +60,6 @@ func (e *inotifyEvent) size() int {
 }
 
 // inotify is the operations of an inotify(7) instance.
-//
-// Lock order: inotify.mu, states.mu.
 type inotify struct {
 	NoFile
 	queue waiter.Queue

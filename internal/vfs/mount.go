@@ -13,10 +13,6 @@ const mountFlags = linux.MS_RDONLY | linux.MS_NOSUID | linux.MS_NODEV | linux.MS
 	linux.MS_NOATIME | linux.MS_NODIRATIME | linux.MS_RELATIME | linux.MS_NOSYMFOLLOW
 
 // VFS is the mount tree of one sandbox.
-//
-// Lock order: renameMu; Dentry.opMu of directories, ancestors first; mountMu;
-// Dentry.mu. Locks of file systems come after opMu. inodeStates.mu and the
-// locks of lock lists and of watches are leaves that come after all of these.
 type VFS struct {
 	root *Mount
 

@@ -11,7 +11,7 @@ import (
 var maxRecent = 1 << 15
 
 // recent is the dentries that directories keep, in the order of a clock with a
-// second chance. Lock order: recent.mu is a leaf.
+// second chance.
 var recent struct {
 	mu   sync.Mutex
 	ring []*Dentry

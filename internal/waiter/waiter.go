@@ -6,8 +6,13 @@
 // entry; try again (readiness may have come in between); sleep until
 // notified; unregister. task.Task.Block does this for system calls.
 //
-// Lock order: a Queue's mutex is a leaf. Callbacks run with it held, so they
-// must not block nor touch the queue.
+// Objects may notify with their own locks held. Callbacks run with the queue's
+// lock held, so they must not block nor touch the queue; they take what little
+// wakes somebody up: task's parker, and an epoll instance's list and queue.
+//
+// Lock order:
+//
+//	Queue.mu > Queue.mu (of an epoll instance, after those of what it watches)
 package waiter
 
 import (

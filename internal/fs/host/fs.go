@@ -9,7 +9,15 @@
 // only be reached by tasks of the sandbox, and devices are those of the
 // kernel's registry.
 //
-// Lock order: node.mu, FS.mu. No call to the host is made with FS.mu held.
+// No call to the host is made with FS.mu held.
+//
+// Lock order:
+//
+//	vfs.VFS.mountMu, vfs.directory.opMu, vfs.File.posMu > node.mu > FS.mu
+//	node.mu > host.FDCache.mu
+//	vfs.File.posMu > dirFile.mu > node.mu
+//	vfs.File.posMu > shared.mu, handle.mu > task.Kernel.mu
+//	stream.mu > hostpoll.shared.mu, hostpoll.Set.mu
 package host
 
 import (

@@ -6,8 +6,14 @@
 // and a Dynamic directory makes its nodes on every lookup, so that a tree
 // costs nothing until it is used.
 //
-// Lock order: Dir.mu is taken before Node.mu of its children; both are leaves
-// otherwise. The functions of a tree are called without locks.
+// Lock order:
+//
+//	vfs.VFS.mountMu, vfs.directory.opMu, vfs.File.posMu, epoll.Instance.mtx > Node.mu
+//	vfs.File.posMu > fileOps.mu
+//
+// The functions of a tree are called without Node.mu. Those that make the text of
+// a file are called with fileOps.mu, so what they take comes after it: package
+// fs/proc says what.
 package kernfs
 
 import (

@@ -8,9 +8,19 @@
 // slot or mapped ones in a memfd each, so that a tree of small files needs one
 // descriptor.
 //
-// Lock order: FS.treeMu, directories (two by ascending ino, then the victim),
-// other inodes, Regular.pinMu, FS.mu, arena.mu. The quota is atomic. A
-// callback of a file system's user is never called with any of them.
+// OpenFIFO and OpenDevice are called without locks, the lower layer and a caller's
+// FileSizeLimit with node.mu held.
+//
+// Lock order:
+//
+//	vfs.VFS.mountMu, vfs.directory.opMu, vfs.File.posMu, epoll.Instance.mtx > node.mu
+//	vfs.directory.opMu > FS.treeMu > node.mu
+//	node.mu > node.mu (directories by ascending ino, then what is in them)
+//	node.mu > Regular.pinMu > FS.mu > arena.mu
+//	node.mu > task.Kernel.mu
+//	Regular.pinMu > host.FDCache.mu
+//
+// The quota is atomic.
 package mem
 
 import (

@@ -14,6 +14,10 @@
 // Differences from a plain file system: a mapping that cannot be written keeps
 // showing the lower file after a copy-up, and a shared mapping may outgrow the
 // size limit until the file is looked at again.
+//
+// Lock order:
+//
+//	fs/mem.node.mu > last.mu > host.FDCache.mu, host.InoMap.mu
 package overlay
 
 import (

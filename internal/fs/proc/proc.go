@@ -4,6 +4,13 @@
 //
 // A directory of a process is made anew at each lookup, from tables, so that
 // nothing is kept for processes that are not looked at.
+//
+// Lock order:
+//
+//	fs/kernfs.fileOps.mu > task.Kernel.mu, mm.MM.mu, mm.Names.mu
+//	fs/kernfs.fileOps.mu > vfs.VFS.renameMu, vfs.VFS.mountMu, vfs.states.mu
+//	fs/kernfs.fileOps.mu > vfs.FDTable.mu, vfs.FSContext.mu
+//	fs/kernfs.fileOps.mu > sock/inet.Stack.mu, sock/inet.Socket.mu, sock/loopback.Stack.mu, sock/unix.Stack.mu
 package proc
 
 import (

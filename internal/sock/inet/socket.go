@@ -4,6 +4,15 @@
 //
 // A host socket is always non-blocking. It is watched by hostpoll from the
 // first time that anybody waits for it.
+//
+// Lock order:
+//
+//	Socket.connecting > Socket.mu
+//	Socket.connecting > Stack.mu
+//	Socket.mu > hostpoll.shared.mu, hostpoll.Set.mu
+//	Socket.mu > sock/loopback.Stack.mu
+//	epoll.Instance.mtx > Socket.mu
+//	pipe.Pipe.rdMu, pipe.Pipe.wrMu > Socket.mu (in splice)
 package inet
 
 import (

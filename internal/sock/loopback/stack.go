@@ -3,10 +3,11 @@
 // of it touches the host. Segments do not exist; a connection is two byte
 // queues, and what Linux does with FIN and RST is flags on them.
 //
-// Locks, outermost first:
+// Lock order:
 //
-//	Stack.mu      ports, states, accept queues
-//	Socket.rx.mu  one socket's received data
+//	Stack.mu (ports, states, accept queues) > TCP.rx.mu, UDP.rx.mu (one socket's received data), options.mu
+//	Stack.mu > waiter.Queue.mu
+//	epoll.Instance.mtx > TCP.rx.mu, UDP.rx.mu, options.mu
 //
 // Waiters are notified with no rx.mu held, but with Stack.mu, which Readiness
 // therefore does not take.

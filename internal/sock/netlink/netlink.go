@@ -1,6 +1,12 @@
 // Package netlink implements AF_NETLINK sockets of protocol NETLINK_ROUTE that
 // read: interfaces, addresses and routes. It is enough for getifaddrs(3),
 // getaddrinfo(3) and ip(8). Nothing can be changed and no event ever comes.
+//
+// Lock order:
+//
+//	Stack.mu > Socket.mu
+//	ipc.Queues.mu > Socket.mu (a notification of mq_notify)
+//	epoll.Instance.mtx > Socket.mu
 package netlink
 
 import (

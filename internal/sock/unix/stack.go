@@ -3,11 +3,11 @@
 // credentials in messages, and the collection of sockets that only their own
 // messages reach.
 //
-// Locks, outermost first:
+// Lock order:
 //
-//	Stack.gcMu   descriptors in flight
-//	Stack.mu     names, states and peers
-//	queue.mu     one socket's received data
+//	Stack.gcMu (descriptors in flight) > Stack.mu (names, states, peers) > queue.mu (one socket's received data)
+//	Stack.mu > waiter.Queue.mu
+//	epoll.Instance.mtx, pipe.Pipe.rdMu, pipe.Pipe.wrMu > queue.mu
 //
 // Waiters are notified with no queue.mu held, but some with Stack.mu, which
 // Readiness therefore does not take.

@@ -1,0 +1,4 @@
+package lockorder
+
+// goroutine returns a number that no other goroutine has while this one lives.
+func goroutine() uintptr
