@@ -215,7 +215,7 @@ func (c *Config) initArgs(f *files, k *task.Kernel, s *streams, caller *host.Cal
 	if err != nil {
 		return nil, fmt.Errorf("current directory %s: %w", dir, err)
 	}
-	fds := vfs.NewFDTable(func() uint64 { return k.InitLimit(linux.RLIMIT_NOFILE) })
+	fds := vfs.NewFDTable(f.v, func() uint64 { return k.InitLimit(linux.RLIMIT_NOFILE) })
 	if err := s.install(fds); err != nil {
 		return nil, err
 	}

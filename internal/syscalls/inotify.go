@@ -14,7 +14,7 @@ func sysInotifyInit1(t *task.Task, flags uint32) (uint64, error) {
 	if flags&^(linux.IN_CLOEXEC|linux.IN_NONBLOCK) != 0 {
 		return 0, linux.EINVAL
 	}
-	f, err := vfs.NewInotify(t.Ctx(), flags&linux.IN_NONBLOCK)
+	f, err := t.Kernel().VFS().NewInotify(t.Ctx(), flags&linux.IN_NONBLOCK)
 	if err != nil {
 		return 0, err
 	}

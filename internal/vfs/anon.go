@@ -24,17 +24,9 @@ const anonMagic = 0x09041934
 var anonMount = &Mount{fs: anonFS{}}
 
 // anonInode is the inode of an object without one.
-type anonInode struct {
-	once sync.Once
-	time Timespec
-}
+type anonInode struct{ time Timespec }
 
-var theAnonInode anonInode
-
-func newAnonInode(string) Inode {
-	theAnonInode.once.Do(func() { theAnonInode.time = now() })
-	return &theAnonInode
-}
+var theAnonInode = sync.OnceValue(func() *anonInode { return &anonInode{now()} })
 
 func now() Timespec {
 	t := time.Now()

@@ -15,8 +15,8 @@ import (
 // walked again without asking the file system.
 type Dentry struct {
 	ino        Inode
-	*directory       // nil unless it is one
-	origin     *File // for whom it was made, if no path leads to it
+	*directory        // nil unless it is one
+	loose      *loose // if it is in no directory
 
 	// at is where d is. A rename replaces it, under VFS.renameMu and the opMu
 	// of the directory.
@@ -29,7 +29,7 @@ type Dentry struct {
 	opens    atomic.Int32 // descriptions of it
 	writers  atomic.Int32 // descriptions for writing; below zero: executed
 	used     atomic.Bool  // since the clock's hand came by
-	slot     int32        // place on the clock, from 1; guarded by recent.mu
+	slot     int32        // place on the clock, from 1; guarded by the clock
 	linkable bool         // made by O_TMPFILE without O_EXCL
 }
 
@@ -37,6 +37,7 @@ type Dentry struct {
 // of files, of which a program may ask for very many.
 type directory struct {
 	dir      DirInode // the inode
+	vfs      *VFS     // unless it is loose
 	volatile bool     // children are asked for every time
 
 	// opMu serialises changes of the directory and lookups that ask the file
@@ -53,6 +54,26 @@ type directory struct {
 	sweepAt int // size of seen at which unused dentries are dropped
 }
 
+// loose is what a dentry has that is in no directory.
+type loose struct {
+	origin *File // for whom it was made, if no path leads to it
+	// vfs is whose it is: from the start, or from when the description was
+	// first put into a descriptor table.
+	vfs atomic.Pointer[VFS]
+}
+
+// world returns the VFS that d belongs to, or nil if it is of a description that
+// no process has had yet.
+func (d *Dentry) world() *VFS {
+	switch {
+	case d.loose != nil:
+		return d.loose.vfs.Load()
+	case d.directory != nil:
+		return d.directory.vfs
+	}
+	return d.at.Load().parent.world()
+}
+
 // place is a name in a directory. It never changes.
 type place struct {
 	parent *Dentry
@@ -66,10 +87,28 @@ const (
 	allNegatives = 1 << 17
 )
 
-// newDentry makes the dentry of a name that leads to ino. asks says that the
+// newDentry makes the dentry of a name in parent that leads to ino. asks says that the
 // attributes will be asked for at once: what a volatile directory's lookup has
 // found of them is good for one question, which is this one otherwise.
 func newDentry(parent *Dentry, name string, ino Inode, asks bool) (*Dentry, error) {
+	d, err := makeDentry(parent, name, ino, asks)
+	if err == nil && d.directory != nil {
+		d.directory.vfs = parent.world()
+	}
+	return d, err
+}
+
+// newRoot makes the dentry of the root of a file system in v.
+func newRoot(v *VFS, ino Inode) (*Dentry, error) {
+	d, err := makeDentry(nil, "/", ino, false)
+	if err == nil {
+		d.loose = &loose{}
+		d.loose.vfs.Store(v)
+	}
+	return d, err
+}
+
+func makeDentry(parent *Dentry, name string, ino Inode, asks bool) (*Dentry, error) {
 	var typ uint32
 	if t, ok := ino.(Typed); ok && (asks || parent != nil && !parent.volatile) {
 		typ = t.Type()
@@ -93,7 +132,7 @@ func newDentry(parent *Dentry, name string, ino Inode, asks bool) (*Dentry, erro
 
 // newAnonDentry returns a dentry that is in no directory.
 func newAnonDentry(name string, ino Inode) *Dentry {
-	d := &Dentry{ino: ino, first: place{nil, name}}
+	d := &Dentry{ino: ino, first: place{nil, name}, loose: &loose{}}
 	d.at.Store(&d.first)
 	if a, err := ino.Attr(); err == nil {
 		d.typ = a.Type()
@@ -241,6 +280,7 @@ func (d *Dentry) lookupLocked(c *Context, name string) (*Dentry, error) {
 
 // setChild remembers child, or that there is none.
 func (d *Dentry) setChild(name string, child *Dentry) {
+	v := d.world()
 	d.mu.Lock()
 	delete(d.seen, name)
 	if d.volatile {
@@ -257,19 +297,19 @@ func (d *Dentry) setChild(name string, child *Dentry) {
 	}
 	if old, known := d.children[name]; known && old == nil {
 		d.negatives--
-		recent.negatives.Add(-1)
+		v.recent.negatives.Add(-1)
 	}
 	if child == nil {
-		if d.negatives >= maxNegatives || recent.negatives.Load() >= allNegatives {
+		if d.negatives >= maxNegatives || v.recent.negatives.Load() >= allNegatives {
 			d.dropNegativesLocked()
 		}
 		d.negatives++
-		recent.negatives.Add(1)
+		v.recent.negatives.Add(1)
 	}
 	d.children[name] = child
 	d.mu.Unlock()
 	if child != nil {
-		remember(child)
+		v.recent.remember(child)
 	}
 }
 
@@ -288,7 +328,7 @@ func (d *Dentry) added(name string, ino Inode) (*Dentry, error) {
 func (d *Dentry) removed() {
 	d.dead.Store(true)
 	d.dropNegatives()
-	dropRecent(d)
+	d.world().recent.drop(d)
 }
 
 // pin makes volatile directories remember d and what leads to it, so that it

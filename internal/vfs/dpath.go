@@ -63,7 +63,7 @@ func dentryText(d *Dentry) string {
 // what was removed.
 func (v *VFS) PathText(root, p Path) string {
 	if p.Mount == anonMount {
-		return p.Dentry.origin.Name
+		return p.Dentry.loose.origin.Name
 	}
 	s, _ := v.pathText(root, p)
 	if p.Dentry.dead.Load() {
@@ -84,8 +84,8 @@ func (f *File) PathText(root Path) string {
 // AbsPath returns the path of d in m, from the root of the whole tree.
 func (d *Dentry) AbsPath(m *Mount) string {
 	if m == nil || m.vfs == nil {
-		if d.origin != nil {
-			return d.origin.Name
+		if d.loose != nil && d.loose.origin != nil {
+			return d.loose.origin.Name
 		}
 		return d.Name()
 	}

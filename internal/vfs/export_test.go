@@ -1,17 +1,13 @@
 package vfs
 
 // KeepRecent sets how many dentries are kept, and forgets those there are.
-func KeepRecent(n int) (restore func()) {
-	old := maxRecent
-	set := func(n int) {
-		recent.mu.Lock()
-		maxRecent = n
-		for _, d := range recent.ring {
-			d.slot = 0
-		}
-		recent.ring, recent.hand = nil, 0
-		recent.mu.Unlock()
+func KeepRecent(v *VFS, n int) {
+	r := &v.recent
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.limit = n
+	for _, d := range r.ring {
+		d.slot = 0
 	}
-	set(n)
-	return func() { set(old) }
+	r.ring, r.hand = nil, 0
 }

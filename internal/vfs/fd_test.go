@@ -14,7 +14,7 @@ import (
 func TestFDTable(t *testing.T) {
 	e := env(t)
 	limit := uint64(70)
-	fds := vfs.NewFDTable(func() uint64 { return limit })
+	fds := vfs.NewFDTable(nil, func() uint64 { return limit })
 	f := e.Open("/", linux.O_RDONLY, 0)
 	for i := range 70 {
 		f.IncRef()
@@ -84,7 +84,7 @@ func TestFDTable(t *testing.T) {
 
 func TestFDTableRace(t *testing.T) {
 	e := env(t)
-	fds := vfs.NewFDTable(func() uint64 { return 1 << 20 })
+	fds := vfs.NewFDTable(nil, func() uint64 { return 1 << 20 })
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
@@ -135,7 +135,7 @@ func (c *caller) Block(w waiter.Waitable, mask waiter.Mask, ready func() bool) e
 // process returns a task with a table of its own.
 func process(e *vfstest.Env, pid int32) *vfs.Context {
 	c := *e.C
-	c.FDs = vfs.NewFDTable(nil)
+	c.FDs = vfs.NewFDTable(e.VFS, nil)
 	c.Caller = &caller{pid, make(chan struct{}, 1)}
 	return &c
 }
@@ -159,12 +159,12 @@ func TestFlock(t *testing.T) {
 	go func() { done <- g.Flock(d, linux.LOCK_SH) }()
 	d.Caller.(*caller).stop <- struct{}{}
 	e.Want(<-done, linux.ERESTARTSYS)
-	if s := string(vfs.LocksText()); !strings.Contains(s, "FLOCK  ADVISORY  WRITE 1 00:14:") || !strings.HasSuffix(s, " 0 EOF\n") {
+	if s := string(e.VFS.LocksText()); !strings.Contains(s, "FLOCK  ADVISORY  WRITE 1 00:14:") || !strings.HasSuffix(s, " 0 EOF\n") {
 		t.Fatal(s)
 	}
 	g.DecRef()
 	f.DecRef()
-	if s := vfs.LocksText(); len(s) != 0 {
+	if s := e.VFS.LocksText(); len(s) != 0 {
 		t.Fatalf("%s", s)
 	}
 }
@@ -215,7 +215,7 @@ func TestRecordLocks(t *testing.T) {
 	for {
 		err := f.SetLock(d, &vfs.RecordLock{Type: linux.F_WRLCK, Start: 0, Len: 1}, false, false)
 		e.Want(err, linux.EAGAIN)
-		if strings.Contains(string(vfs.LocksText()), "->") {
+		if strings.Contains(string(e.VFS.LocksText()), "->") {
 			break
 		}
 	}
@@ -242,7 +242,7 @@ func TestRecordLocks(t *testing.T) {
 	r := e.Open("/f", linux.O_RDONLY, 0)
 	e.Want(r.SetLock(c, &l, false, false), linux.EBADF)
 	e.OK(set(c, linux.F_UNLCK, 0, 0))
-	if s := vfs.LocksText(); len(s) != 0 {
+	if s := e.VFS.LocksText(); len(s) != 0 {
 		t.Fatalf("%s", s)
 	}
 }

@@ -11,7 +11,8 @@ import (
 // FDTable maps descriptors to descriptions (files_struct). Tasks made with
 // CLONE_FILES share one.
 type FDTable struct {
-	extraUsers atomic.Int32  // beyond the first; see users.go
+	extraUsers atomic.Int32 // beyond the first; see users.go
+	vfs        *VFS
 	limit      func() uint64 // RLIMIT_NOFILE
 
 	// slots is read without mu: Get is on the path of every call with a
@@ -28,9 +29,10 @@ type FDTable struct {
 // maxFDs is the ceiling on any table (sysctl_nr_open).
 const maxFDs = 1 << 20
 
-// NewFDTable returns an empty table. limit gives RLIMIT_NOFILE; nil is 1024.
-func NewFDTable(limit func() uint64) *FDTable {
-	t := &FDTable{limit: limit}
+// NewFDTable returns an empty table for a process in v. limit gives RLIMIT_NOFILE;
+// nil is 1024.
+func NewFDTable(v *VFS, limit func() uint64) *FDTable {
+	t := &FDTable{vfs: v, limit: limit}
 	slots := make([]atomic.Pointer[File], 64)
 	t.slots.Store(&slots)
 	t.cloexec, t.used = make([]uint64, 1), make([]uint64, 1)
@@ -123,6 +125,9 @@ func setBit(s []uint64, n int, on bool) {
 
 // set fills a slot. mu is held.
 func (t *FDTable) set(fd int, f *File, cloexec bool) {
+	if l := f.Path.Dentry.loose; l != nil && l.vfs.Load() == nil {
+		l.vfs.Store(t.vfs)
+	}
 	t.grow(fd)
 	(*t.slots.Load())[fd].Store(f)
 	setBit(t.used, fd, true)
@@ -297,7 +302,7 @@ func (t *FDTable) Fork() *FDTable { return t.ForkUpTo(^uint32(0)) }
 // ForkUpTo is Fork of the descriptors below max only (close_range with
 // CLOSE_RANGE_UNSHARE).
 func (t *FDTable) ForkUpTo(max uint32) *FDTable {
-	n := NewFDTable(nil)
+	n := NewFDTable(t.vfs, nil)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	n.limit = t.limit

@@ -76,9 +76,9 @@ func NewFile(ops FileOps, path Path, ino Inode, flags uint32) *File {
 	f := &File{Ops: ops, Path: path, Ino: ino}
 	if path.Dentry == nil {
 		f.Path = Path{anonMount, newAnonDentry("", ino)}
-		f.Path.Dentry.origin = f
-	} else if o := path.Dentry.origin; o != nil {
-		f.Name = o.Name
+		f.Path.Dentry.loose.origin = f
+	} else if l := path.Dentry.loose; l != nil && l.origin != nil {
+		f.Name = l.origin.Name
 	}
 	f.Path.Mount.files.Add(1)
 	f.Path.Dentry.opens.Add(1)
@@ -90,7 +90,7 @@ func NewFile(ops FileOps, path Path, ino Inode, flags uint32) *File {
 // NewAnonFile returns a description of an object without a path. name is as
 // /proc/PID/fd shows it.
 func NewAnonFile(ops FileOps, name string, flags uint32) *File {
-	f := NewFile(ops, Path{}, newAnonInode(name), flags)
+	f := NewFile(ops, Path{}, theAnonInode(), flags)
 	f.Name = name
 	return f
 }

@@ -5,8 +5,8 @@
 // Lock order:
 //
 //	VFS.renameMu > directory.opMu > directory.opMu (ancestors first) > VFS.mountMu > directory.mu
-//	directory.opMu > inotify.mu > states.mu > waiter.Queue.mu
-//	directory.opMu > recent.mu, FSContext.mu
+//	directory.opMu > inotify.mu > stateTable.mu > waiter.Queue.mu
+//	directory.opMu > clock.mu, FSContext.mu
 //	File.posMu > FDTable.mu, inotify.mu
 //	epoll.Instance.mtx > File.mu, inotify.mu
 //

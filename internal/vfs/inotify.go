@@ -15,7 +15,7 @@ const (
 	maxUserWatches   = 65536
 )
 
-// inotifyUser counts what a user has; states.mu guards it.
+// inotifyUser counts what a user has; stateTable.mu guards it.
 type inotifyUser struct {
 	uid                uint32
 	instances, watches int
@@ -62,8 +62,9 @@ func (e *inotifyEvent) size() int {
 // inotify is the operations of an inotify(7) instance.
 type inotify struct {
 	NoFile
-	queue waiter.Queue
-	user  *inotifyUser
+	queue  waiter.Queue
+	states *stateTable
+	user   *inotifyUser
 
 	mu     sync.Mutex
 	events []inotifyEvent
@@ -74,7 +75,8 @@ type inotify struct {
 }
 
 // NewInotify makes an inotify instance. flags are linux.IN_NONBLOCK or none.
-func NewInotify(c *Context, flags uint32) (*File, error) {
+func (v *VFS) NewInotify(c *Context, flags uint32) (*File, error) {
+	states := &v.states
 	uid := uint32(0)
 	if c.Cred != nil {
 		uid = c.Cred.UID
@@ -94,7 +96,7 @@ func NewInotify(c *Context, flags uint32) (*File, error) {
 	}
 	u.instances++
 	states.mu.Unlock()
-	in := &inotify{user: u, byWD: make(map[int32]*watch), byIno: make(map[Inode]*watch)}
+	in := &inotify{states: states, user: u, byWD: make(map[int32]*watch), byIno: make(map[Inode]*watch)}
 	return NewAnonFile(in, "anon_inode:inotify", linux.O_RDONLY|flags&linux.O_NONBLOCK), nil
 }
 
@@ -127,6 +129,7 @@ func InotifyAdd(c *Context, f *File, p Path, mask uint32) (int32, error) {
 		}
 		return w.wd, nil
 	}
+	states := in.states
 	states.mu.Lock()
 	full := in.user.watches >= maxUserWatches
 	if !full {
@@ -145,7 +148,7 @@ func InotifyAdd(c *Context, f *File, p Path, mask uint32) (int32, error) {
 	w := &watch{in: in, wd: in.lastWD, ino: ino, mask: keep}
 	in.byWD[w.wd], in.byIno[ino] = w, w
 	states.mu.Lock()
-	s := stateOf(ino, true)
+	s := states.state(ino)
 	s.watches = append(s.watches[:len(s.watches):len(s.watches)], w)
 	states.watches.Add(1)
 	states.mu.Unlock()
@@ -282,6 +285,7 @@ func (in *inotify) Release(*File) {
 		w.detach()
 	}
 	in.byWD, in.byIno, in.events = nil, nil, nil
+	states := in.states
 	states.mu.Lock()
 	defer states.mu.Unlock()
 	if in.user.instances--; in.user.instances == 0 {

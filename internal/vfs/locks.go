@@ -10,7 +10,7 @@ import (
 	"sentinel/internal/waiter"
 )
 
-// flockEntry is one lock of flock(2). All lock state is guarded by states.mu.
+// flockEntry is one lock of flock(2). All lock state is guarded by its mu.
 type flockEntry struct {
 	owner     *File
 	exclusive bool
@@ -55,10 +55,6 @@ func (l lockWait) EventRegister(e *waiter.Entry, mask waiter.Mask) { l.q.Registe
 // EventUnregister implements waiter.Waitable.
 func (l lockWait) EventUnregister(e *waiter.Entry) { l.q.Unregister(e) }
 
-// waiting tells for POSIX owners that wait on which other one they do, and for
-// which inode's locks, to find deadlocks. Guarded by states.mu.
-var waiting map[*FDTable]lockEdge
-
 type lockEdge struct {
 	on *FDTable
 	s  *inodeState
@@ -68,9 +64,9 @@ type lockEdge struct {
 // description) gave up something of. Until they have, they wait on nobody.
 func (s *inodeState) wake(owner *FDTable) {
 	if owner != nil {
-		for t, e := range waiting {
+		for t, e := range s.table.waiting {
 			if e.on == owner && e.s == s {
-				delete(waiting, t)
+				delete(s.table.waiting, t)
 			}
 		}
 	}
@@ -86,13 +82,13 @@ func (c *Context) callerPID() int32 {
 }
 
 // block waits for l until try succeeds or fails otherwise than by linux.EAGAIN. try
-// is called with states.mu held.
-func (c *Context) block(ino Inode, l *rangeLock, try func(*inodeState) error) error {
+// is called with its mu held.
+func (c *Context) block(states *stateTable, ino Inode, l *rangeLock, try func(*inodeState) error) error {
 	if c == nil || c.Caller == nil {
 		return linux.EAGAIN
 	}
 	states.mu.Lock()
-	s := stateOf(ino, true)
+	s := states.state(ino)
 	s.blocked = append(s.blocked, l)
 	states.mu.Unlock()
 	var err error
@@ -106,7 +102,7 @@ func (c *Context) block(ino Inode, l *rangeLock, try func(*inodeState) error) er
 	}
 	states.mu.Lock()
 	s.blocked = slices.DeleteFunc(s.blocked, func(o *rangeLock) bool { return o == l })
-	tidyState(ino, s)
+	states.tidy(ino, s)
 	states.mu.Unlock()
 	return err
 }
@@ -128,15 +124,19 @@ func (f *File) Flock(c *Context, op int) error {
 	want := &flockEntry{owner: f, exclusive: op&linux.LOCK_EX != 0, pid: c.callerPID()}
 	f.mayLock.Store(true)
 	try := func(s *inodeState) error { return s.flock(want) }
+	states := f.states()
+	if states == nil {
+		return linux.ENOLCK
+	}
 	states.mu.Lock()
-	s := stateOf(f.Ino, true)
+	s := states.state(f.Ino)
 	err := try(s)
-	tidyState(f.Ino, s)
+	states.tidy(f.Ino, s)
 	states.mu.Unlock()
 	if err != linux.EAGAIN || nonblock {
 		return err
 	}
-	return c.block(f.Ino, &rangeLock{pid: want.pid, write: want.exclusive, end: math.MaxInt64, flock: true}, try)
+	return c.block(states, f.Ino, &rangeLock{pid: want.pid, write: want.exclusive, end: math.MaxInt64, flock: true}, try)
 }
 
 // flock takes a lock or, of one that is held in another mode, gives it up
@@ -150,7 +150,7 @@ func (s *inodeState) flock(want *flockEntry) error {
 			return nil
 		}
 		s.flocks = slices.Delete(s.flocks, i, i+1)
-		states.locks.Add(-1)
+		s.table.locks.Add(-1)
 		s.waiters.Notify(waiter.In)
 		break
 	}
@@ -160,11 +160,23 @@ func (s *inodeState) flock(want *flockEntry) error {
 		}
 	}
 	s.flocks = append(s.flocks, want)
-	states.locks.Add(1)
+	s.table.locks.Add(1)
+	return nil
+}
+
+// states returns where the locks on f are, or nil if nobody can have one.
+func (f *File) states() *stateTable {
+	if v := f.Path.Dentry.world(); v != nil {
+		return &v.states
+	}
 	return nil
 }
 
 func (f *File) dropFlock() {
+	states := f.states()
+	if states == nil {
+		return
+	}
 	states.mu.Lock()
 	defer states.mu.Unlock()
 	s := states.of[f.Ino]
@@ -177,27 +189,29 @@ func (f *File) dropFlock() {
 		states.locks.Add(int32(d))
 		s.waiters.Notify(waiter.In)
 	}
-	tidyState(f.Ino, s)
+	states.tidy(f.Ino, s)
 }
 
 // releaseLocks drops what the description itself owns.
 func (f *File) releaseLocks() {
-	if !f.mayLock.Load() || states.locks.Load() == 0 {
+	if !f.mayLock.Load() {
 		return
 	}
-	f.dropFlock()
-	dropRanges(f.Ino, &rangeLock{file: f})
+	if states := f.states(); states != nil && states.locks.Load() != 0 {
+		f.dropFlock()
+		states.dropRanges(f.Ino, &rangeLock{file: f})
+	}
 }
 
 // dropPosix drops the locks that a table has on f's inode: any close does that
 // (locks_remove_posix).
 func dropPosix(f *File, t *FDTable) {
-	if states.locks.Load() != 0 {
-		dropRanges(f.Ino, &rangeLock{table: t})
+	if states := f.states(); states != nil && states.locks.Load() != 0 {
+		states.dropRanges(f.Ino, &rangeLock{table: t})
 	}
 }
 
-func dropRanges(ino Inode, of *rangeLock) {
+func (states *stateTable) dropRanges(ino Inode, of *rangeLock) {
 	states.mu.Lock()
 	defer states.mu.Unlock()
 	s := states.of[ino]
@@ -210,7 +224,7 @@ func dropRanges(ino Inode, of *rangeLock) {
 		states.locks.Add(int32(d))
 		s.wake(of.table)
 	}
-	tidyState(ino, s)
+	states.tidy(ino, s)
 }
 
 // lockRange works out the range of l (flock64_to_posix_lock).
@@ -274,6 +288,10 @@ func (f *File) SetLock(c *Context, l *RecordLock, ofd, wait bool) error {
 	if err != nil {
 		return err
 	}
+	states := f.states()
+	if states == nil {
+		return linux.ENOLCK
+	}
 	switch l.Type {
 	case linux.F_RDLCK:
 		if !f.Readable() {
@@ -289,7 +307,7 @@ func (f *File) SetLock(c *Context, l *RecordLock, ofd, wait bool) error {
 		if s := states.of[f.Ino]; s != nil {
 			s.replace(r, false)
 			s.wake(r.table)
-			tidyState(f.Ino, s)
+			states.tidy(f.Ino, s)
 		}
 		return nil
 	default:
@@ -300,16 +318,16 @@ func (f *File) SetLock(c *Context, l *RecordLock, ofd, wait bool) error {
 	}
 	try := func(s *inodeState) error { return s.lock(r, wait) }
 	states.mu.Lock()
-	s := stateOf(f.Ino, true)
+	s := states.state(f.Ino)
 	err = try(s)
-	tidyState(f.Ino, s)
+	states.tidy(f.Ino, s)
 	states.mu.Unlock()
 	if err == linux.EAGAIN && wait {
-		err = c.block(f.Ino, r, try)
+		err = c.block(states, f.Ino, r, try)
 	}
 	if wait && !ofd {
 		states.mu.Lock()
-		delete(waiting, c.FDs)
+		delete(states.waiting, c.FDs)
 		states.mu.Unlock()
 	}
 	return err
@@ -322,8 +340,10 @@ func (s *inodeState) lock(r *rangeLock, wait bool) error {
 			continue
 		}
 		if wait && r.table != nil && o.table != nil {
+			waiting := s.table.waiting
 			if waiting == nil {
 				waiting = make(map[*FDTable]lockEdge)
+				s.table.waiting = waiting
 			}
 			// Whoever waits for somebody who waits for us waits forever.
 			for t, n := o.table, 0; t != nil && n < 64; t, n = waiting[t].on, n+1 {
@@ -336,7 +356,7 @@ func (s *inodeState) lock(r *rangeLock, wait bool) error {
 		return linux.EAGAIN
 	}
 	if r.table != nil {
-		delete(waiting, r.table)
+		delete(s.table.waiting, r.table)
 	}
 	if s.replace(r, true) {
 		s.wake(r.table)
@@ -381,7 +401,7 @@ func (s *inodeState) replace(r *rangeLock, add bool) (less bool) {
 	}
 	sort.SliceStable(kept, func(i, j int) bool { return kept[i].start < kept[j].start })
 	s.posix = kept
-	states.locks.Add(int32(len(kept) - before))
+	s.table.locks.Add(int32(len(kept) - before))
 	return less
 }
 
@@ -401,6 +421,10 @@ func (f *File) GetLock(c *Context, l *RecordLock, ofd bool) error {
 	r, err := f.rangeLock(c, l, ofd)
 	if err != nil {
 		return err
+	}
+	states := f.states()
+	if states == nil {
+		return linux.ENOLCK
 	}
 	states.mu.Lock()
 	defer states.mu.Unlock()
@@ -435,7 +459,8 @@ func (l *rangeLock) kind() string {
 }
 
 // LocksText returns the content of /proc/locks.
-func LocksText() []byte {
+func (v *VFS) LocksText() []byte {
+	states := &v.states
 	type entry struct {
 		ino   Inode
 		lock  rangeLock
@@ -457,7 +482,7 @@ func LocksText() []byte {
 	states.mu.Unlock()
 	var b []byte
 	n := int64(0)
-	for _, e := range entries { // no file system is asked with states.mu held
+	for _, e := range entries { // no file system is asked with its mu held
 		ino, l, waits := e.ino, &e.lock, e.waits
 		if !waits {
 			n++

@@ -26,7 +26,16 @@ type VFS struct {
 	supers   map[FileSystem]*Dentry // roots
 	lastID   int
 	mountSeq atomic.Uint64
+
+	recent clock
+	states stateTable
+
+	inodes atomic.Uint64 // numbers given out by NewIno
 }
+
+// NewIno returns the next number for an object of a file system that no mount
+// shows, such as a pipe or a socket (get_next_ino).
+func (v *VFS) NewIno() uint64 { return v.inodes.Add(1) + 1<<12 }
 
 type mountPoint struct {
 	mount  *Mount
@@ -64,6 +73,7 @@ func New(root FileSystem) *VFS { return NewRoot(root, MountOptions{}) }
 // NewRoot is New with options.
 func NewRoot(root FileSystem, o MountOptions) *VFS {
 	v := &VFS{mounts: make(map[mountPoint]*Mount), supers: make(map[FileSystem]*Dentry)}
+	v.recent.limit = maxRecent
 	d, err := v.super(root)
 	if err != nil {
 		// The composition root has opened it: it has attributes.
@@ -81,7 +91,7 @@ func (v *VFS) super(fs FileSystem) (*Dentry, error) {
 	if d := v.supers[fs]; d != nil {
 		return d, nil
 	}
-	d, err := newDentry(nil, "/", fs.Root(), false)
+	d, err := newRoot(v, fs.Root())
 	if err != nil {
 		return nil, err
 	}

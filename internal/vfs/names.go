@@ -185,7 +185,7 @@ func (v *VFS) LinkAt(c *Context, oldAt Path, old string, newAt Path, new string,
 		if err != nil {
 			return err
 		}
-		send(p.Dentry.ino, linux.IN_ATTRIB, 0, "")
+		send(p.Dentry, linux.IN_ATTRIB, 0, "")
 		notifyDir(dir.Dentry, d, linux.IN_CREATE, d.Name(), 0)
 		return nil
 	})
@@ -248,7 +248,7 @@ func (v *VFS) UnlinkAt(c *Context, at Path, path string, atFlags uint32) error {
 	d.setChild(child.Name(), nil)
 	v.gone(child)
 	if !child.isDir() {
-		send(child.ino, linux.IN_ATTRIB, 0, "")
+		send(child, linux.IN_ATTRIB, 0, "")
 	}
 	notifyUnused(child)
 	notifyDir(d, child, linux.IN_DELETE, child.Name(), 0)

@@ -12,6 +12,7 @@ import (
 // inodeState is what the VFS keeps of an inode that is watched or locked; most
 // never are.
 type inodeState struct {
+	table   *stateTable
 	watches []*watch // replaced, never changed in place
 	flocks  []*flockEntry
 	posix   []*rangeLock // by owner, then start
@@ -23,94 +24,102 @@ func (s *inodeState) empty() bool {
 	return len(s.watches) == 0 && len(s.flocks) == 0 && len(s.posix) == 0 && len(s.blocked) == 0
 }
 
-// states is the table of inodeStates. An Inode is a key by identity, which
-// file systems keep while something refers to it.
-var states struct {
+// stateTable has the inodeStates of a VFS. An Inode is a key by identity,
+// which file systems keep while something refers to it.
+type stateTable struct {
 	watches atomic.Int32 // how many there are, so that nobody else pays
 	locks   atomic.Int32
 	cookie  atomic.Uint32
 
 	mu sync.Mutex
 	of map[Inode]*inodeState
+	// waiting tells for POSIX owners that wait on which other one they do, and
+	// for which inode's locks, to find deadlocks.
+	waiting map[*FDTable]lockEdge
 
 	users map[uint32]*inotifyUser // who has inotify instances
 }
 
-// stateOf returns the state of ino, made if create. states.mu is held.
-func stateOf(ino Inode, create bool) *inodeState {
-	s := states.of[ino]
-	if s == nil && create {
-		if states.of == nil {
-			states.of = make(map[Inode]*inodeState)
+// state returns the state of ino, made if there is none. mu is held.
+func (t *stateTable) state(ino Inode) *inodeState {
+	s := t.of[ino]
+	if s == nil {
+		if t.of == nil {
+			t.of = make(map[Inode]*inodeState)
 		}
-		s = &inodeState{}
-		states.of[ino] = s
+		s = &inodeState{table: t}
+		t.of[ino] = s
 	}
 	return s
 }
 
-// tidyState forgets the state of ino if nothing is left in it. states.mu is
-// held.
-func tidyState(ino Inode, s *inodeState) {
+// tidy forgets the state of ino if nothing is left in it. mu is held.
+func (t *stateTable) tidy(ino Inode, s *inodeState) {
 	if s.empty() {
-		delete(states.of, ino)
+		delete(t.of, ino)
 	}
 }
 
-func watchesOf(ino Inode) []*watch {
-	states.mu.Lock()
-	defer states.mu.Unlock()
-	if s := states.of[ino]; s != nil {
+// watched reports whether anything is watched.
+func (v *VFS) watched() bool { return v != nil && v.states.watches.Load() != 0 }
+
+func (v *VFS) watchesOf(ino Inode) []*watch {
+	v.states.mu.Lock()
+	defer v.states.mu.Unlock()
+	if s := v.states.of[ino]; s != nil {
 		return s.watches
 	}
 	return nil
 }
 
-// send tells the watches on ino of events.
-func send(ino Inode, events, cookie uint32, name string) {
-	if states.watches.Load() == 0 {
+// send tells the watches on d alone of events.
+func send(d *Dentry, events, cookie uint32, name string) {
+	v := d.world()
+	if !v.watched() {
 		return
 	}
-	for _, w := range watchesOf(ino) {
+	for _, w := range v.watchesOf(d.ino) {
 		w.in.queueEvent(w, events, cookie, name)
 	}
 }
 
 // notify tells the watches on d, and those on its directory, of events.
 func notify(d *Dentry, events uint32) {
-	if states.watches.Load() == 0 || events == 0 {
+	v := d.world()
+	if !v.watched() || events == 0 {
 		return
 	}
 	if d.typ == linux.S_IFDIR {
 		events |= linux.IN_ISDIR
 	}
 	if at := d.at.Load(); at.parent != nil {
-		for _, w := range watchesOf(at.parent.ino) {
+		for _, w := range v.watchesOf(at.parent.ino) {
 			if !d.dead.Load() || !w.exclUnlink() {
 				w.in.queueEvent(w, events, 0, at.name)
 			}
 		}
 	}
-	send(d.ino, events, 0, "")
+	send(d, events, 0, "")
 }
 
 // notifyDir tells the watches on the directory d of what happened to a name.
 func notifyDir(d, child *Dentry, events uint32, name string, cookie uint32) {
-	if states.watches.Load() == 0 {
+	if !d.world().watched() {
 		return
 	}
 	if child.typ == linux.S_IFDIR {
 		events |= linux.IN_ISDIR
 	}
-	send(d.ino, events, cookie, name)
+	send(d, events, cookie, name)
 }
 
 // notifyMove is fsnotify_move.
 func notifyMove(from, to, child, replaced *Dentry, oldName, newName string) {
-	if states.watches.Load() == 0 {
+	v := child.world()
+	if !v.watched() {
 		return
 	}
-	cookie := states.cookie.Add(1)
+	cookie := v.states.cookie.Add(1)
 	notifyDir(from, child, linux.IN_MOVED_FROM, oldName, cookie)
 	notifyDir(to, child, linux.IN_MOVED_TO, newName, cookie)
 	if replaced != nil {
@@ -118,9 +127,9 @@ func notifyMove(from, to, child, replaced *Dentry, oldName, newName string) {
 		if replaced.isDir() {
 			events |= linux.IN_ISDIR
 		}
-		send(replaced.ino, events, 0, "")
+		send(replaced, events, 0, "")
 	}
-	send(child.ino, linux.IN_MOVE_SELF, 0, "")
+	send(child, linux.IN_MOVE_SELF, 0, "")
 	if replaced != nil {
 		notifyUnused(replaced)
 	}
@@ -136,10 +145,11 @@ func notifyUnused(d *Dentry) {
 // notifyGone tells the watches on d, which nothing refers to any more, and
 // ends them.
 func notifyGone(d *Dentry) {
-	if states.watches.Load() == 0 {
+	v := d.world()
+	if !v.watched() {
 		return
 	}
-	watches := watchesOf(d.ino)
+	watches := v.watchesOf(d.ino)
 	if len(watches) == 0 {
 		return
 	}
@@ -155,7 +165,7 @@ func notifyGone(d *Dentry) {
 // notifyUnmount ends the watches on the inodes of a file system that no mount
 // shows any more.
 func (v *VFS) notifyUnmount(m *Mount) {
-	if states.watches.Load() == 0 {
+	if !v.watched() {
 		return
 	}
 	for _, o := range v.Mounts() {
@@ -164,13 +174,13 @@ func (v *VFS) notifyUnmount(m *Mount) {
 		}
 	}
 	var lost []*watch
-	states.mu.Lock()
-	for ino, s := range states.of {
+	v.states.mu.Lock()
+	for ino, s := range v.states.of {
 		if len(s.watches) > 0 && ino.FileSystem() == m.fs {
 			lost = append(lost, s.watches...)
 		}
 	}
-	states.mu.Unlock()
+	v.states.mu.Unlock()
 	for _, w := range lost {
 		w.in.queueEvent(w, linux.IN_UNMOUNT, 0, "")
 		w.in.remove(w)
@@ -179,7 +189,7 @@ func (v *VFS) notifyUnmount(m *Mount) {
 
 // notifyClose is fsnotify_close.
 func (f *File) notifyClose() {
-	if states.watches.Load() == 0 || f.Flags()&linux.O_PATH != 0 {
+	if !f.Path.Dentry.world().watched() || f.Flags()&linux.O_PATH != 0 {
 		return
 	}
 	if f.Writable() {
@@ -191,16 +201,17 @@ func (f *File) notifyClose() {
 
 // detach takes w off its inode.
 func (w *watch) detach() {
-	states.mu.Lock()
-	defer states.mu.Unlock()
-	s := states.of[w.ino]
+	t := w.in.states
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := t.of[w.ino]
 	if s == nil {
 		return
 	}
 	if i := slices.Index(s.watches, w); i >= 0 {
 		s.watches = slices.Delete(slices.Clone(s.watches), i, i+1)
-		states.watches.Add(-1)
+		t.watches.Add(-1)
 		w.in.user.watches--
-		tidyState(w.ino, s)
+		t.tidy(w.ino, s)
 	}
 }

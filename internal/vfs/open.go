@@ -389,6 +389,7 @@ func (v *VFS) openTmpfile(c *Context, dir Path, flags, mode uint32) (*File, erro
 		return nil, err
 	}
 	d := newAnonDentry("#"+strconv.FormatUint(a.Ino, 10), ino)
+	d.loose.vfs.Store(v)
 	d.first.parent = dir.Dentry
 	d.dead.Store(true)
 	d.linkable = flags&linux.O_EXCL == 0

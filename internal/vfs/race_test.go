@@ -8,26 +8,28 @@ import (
 
 	"sentinel/internal/abi/linux"
 	"sentinel/internal/vfs"
+	"sentinel/internal/vfs/vfstest"
 )
 
 // TestConcurrentTree changes one tree from many tasks and checks that it is
 // still one.
-func TestConcurrentTree(t *testing.T) { concurrentTree(t) }
+func TestConcurrentTree(t *testing.T) { concurrentTree(env(t)) }
 
 // TestConcurrentEviction does so while dentries come and go.
 func TestConcurrentEviction(t *testing.T) {
-	defer vfs.KeepRecent(3)()
-	concurrentTree(t)
+	e := env(t)
+	vfs.KeepRecent(e.VFS, 3)
+	concurrentTree(e)
 }
 
-func concurrentTree(t *testing.T) {
-	e := env(t)
+func concurrentTree(e *vfstest.Env) {
+	t := e.T
 	at := vfs.Path{}
 	dirs := []string{"/a", "/b", "/a/c", "/a/c/d", "/b/e", "/b/e/f"}
 	for _, d := range dirs {
 		e.OK(e.Mkdir(d, 0o755))
 	}
-	in, err := vfs.NewInotify(e.C, 0)
+	in, err := e.VFS.NewInotify(e.C, 0)
 	e.OK(err)
 	defer in.DecRef()
 	for _, d := range dirs {

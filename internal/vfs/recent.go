@@ -7,29 +7,29 @@ import (
 
 // maxRecent is how many dentries are kept for nothing but being asked for
 // again. Past it a directory only remembers those that something else uses, so
-// that a walk of a whole tree does not stay in memory. Tests make it small.
-var maxRecent = 1 << 15
+// that a walk of a whole tree does not stay in memory.
+const maxRecent = 1 << 15
 
-// recent is the dentries that directories keep, in the order of a clock with a
+// clock is the dentries that directories keep, in the order of a clock with a
 // second chance.
-var recent struct {
-	mu   sync.Mutex
-	ring []*Dentry
-	hand int
+type clock struct {
+	mu    sync.Mutex
+	limit int // maxRecent; tests make it small
+	ring  []*Dentry
+	hand  int
 
 	negatives atomic.Int64 // nil children of all directories
 }
 
-// remember has the clock keep d, in place of the first that was not used since
+// remember keeps d, in place of the first that was not used since
 // the hand came by.
-func remember(d *Dentry) {
-	r := &recent
+func (r *clock) remember(d *Dentry) {
 	r.mu.Lock()
 	if d.slot != 0 {
 		r.mu.Unlock()
 		return
 	}
-	if len(r.ring) < maxRecent {
+	if len(r.ring) < r.limit {
 		r.ring = append(r.ring, d)
 		d.slot = int32(len(r.ring))
 		r.mu.Unlock()
@@ -55,9 +55,8 @@ func remember(d *Dentry) {
 	victim.evict()
 }
 
-// dropRecent takes d, which is gone, off the clock.
-func dropRecent(d *Dentry) {
-	r := &recent
+// drop takes d, which is gone, off the clock.
+func (r *clock) drop(d *Dentry) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	i := int(d.slot) - 1
@@ -104,7 +103,7 @@ func (d *Dentry) revive(name string) *Dentry {
 	}
 	d.mu.Unlock()
 	if child != nil {
-		remember(child)
+		d.world().recent.remember(child)
 	}
 	return child
 }
@@ -129,6 +128,6 @@ func (d *Dentry) dropNegativesLocked() {
 			delete(d.children, n)
 		}
 	}
-	recent.negatives.Add(-int64(d.negatives))
+	d.world().recent.negatives.Add(-int64(d.negatives))
 	d.negatives = 0
 }

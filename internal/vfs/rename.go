@@ -176,7 +176,7 @@ func (d *Dentry) forget(name string) {
 	if child, known := d.children[name]; known {
 		if child == nil {
 			d.negatives--
-			recent.negatives.Add(-1)
+			d.world().recent.negatives.Add(-1)
 		}
 		delete(d.children, name)
 	}

@@ -100,7 +100,7 @@ func TestInotify(t *testing.T) {
 		if c.setup != nil {
 			c.setup()
 		}
-		in, err := vfs.NewInotify(e.C, linux.IN_NONBLOCK)
+		in, err := e.VFS.NewInotify(e.C, linux.IN_NONBLOCK)
 		e.OK(err)
 		for i, p := range c.watch {
 			wd, err := vfs.InotifyAdd(e.C, in, e.must(p), linux.IN_ALL_EVENTS)
@@ -120,7 +120,7 @@ func TestInotifyWatches(t *testing.T) {
 	e := tree{env(t)}
 	e.Write("/f", "x")
 	e.OK(e.Mkdir("/d", 0o755))
-	in, err := vfs.NewInotify(e.C, 0)
+	in, err := e.VFS.NewInotify(e.C, 0)
 	e.OK(err)
 	defer in.DecRef()
 	add := func(p string, mask uint32) (int32, error) { return vfs.InotifyAdd(e.C, in, e.must(p), mask) }
@@ -183,17 +183,17 @@ func TestInotifyInstances(t *testing.T) {
 	e := env(t)
 	var all []*vfs.File
 	for range 128 {
-		in, err := vfs.NewInotify(e.C, 0)
+		in, err := e.VFS.NewInotify(e.C, 0)
 		e.OK(err)
 		all = append(all, in)
 	}
-	if _, err := vfs.NewInotify(e.C, 0); err != linux.EMFILE {
+	if _, err := e.VFS.NewInotify(e.C, 0); err != linux.EMFILE {
 		t.Errorf("one too many: %v", err)
 	}
 	for _, in := range all {
 		in.DecRef()
 	}
-	in, err := vfs.NewInotify(e.C, 0)
+	in, err := e.VFS.NewInotify(e.C, 0)
 	e.OK(err)
 	in.DecRef()
 }

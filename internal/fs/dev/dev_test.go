@@ -32,7 +32,7 @@ func newTree(t *testing.T) (*vfs.VFS, *vfs.Context) {
 		t.Fatal(err)
 	}
 	c := &vfs.Context{Cred: cred.New(0, 0, nil, cred.AllCaps), FS: vfs.NewFSContext(v.Root(), v.Root(), 0o22)}
-	c.FDs = vfs.NewFDTable(func() uint64 { return 64 })
+	c.FDs = vfs.NewFDTable(v, func() uint64 { return 64 })
 	return v, c
 }
 

@@ -8,7 +8,7 @@
 // Lock order:
 //
 //	fs/kernfs.fileOps.mu > task.Kernel.mu, mm.MM.mu, mm.Names.mu
-//	fs/kernfs.fileOps.mu > vfs.VFS.renameMu, vfs.VFS.mountMu, vfs.states.mu
+//	fs/kernfs.fileOps.mu > vfs.VFS.renameMu, vfs.VFS.mountMu, vfs.stateTable.mu
 //	fs/kernfs.fileOps.mu > vfs.FDTable.mu, vfs.FSContext.mu
 //	fs/kernfs.fileOps.mu > sock/inet.Stack.mu, sock/inet.Socket.mu, sock/loopback.Stack.mu, sock/unix.Stack.mu
 package proc

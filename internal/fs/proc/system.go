@@ -40,7 +40,7 @@ func (p *FS) addSystem(d *kernfs.Dir) {
 	d.AddText("key-users", 0o444, "")
 	d.AddText("keys", 0o444, "")
 	gen("loadavg", 0o444, p.loadavg)
-	gen("locks", 0o444, vfs.LocksText)
+	gen("locks", 0o444, p.k.VFS().LocksText)
 	gen("meminfo", 0o444, p.meminfo)
 	d.AddText("misc", 0o444, "")
 	d.AddText("modules", 0o444, "")

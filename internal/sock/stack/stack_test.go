@@ -24,7 +24,7 @@ func TestPathNames(t *testing.T) {
 	ctx := func(uid uint32, caps cred.CapSet) *vfs.Context {
 		return &vfs.Context{
 			Cred: cred.New(uid, uid, nil, caps), FS: vfs.NewFSContext(root, root, 0o022),
-			FDs: vfs.NewFDTable(func() uint64 { return 1024 }),
+			FDs: vfs.NewFDTable(v, func() uint64 { return 1024 }),
 		}
 	}
 	c, user := ctx(0, cred.AllCaps), ctx(1000, 0)

@@ -40,7 +40,7 @@ func (p paths) FindSocket(_ *vfs.Context, path string) (vfs.Inode, error) {
 func setup() (*Stack, *vfs.Context) {
 	return New(paths{}, netif.Loopback()), &vfs.Context{
 		Cred: cred.New(1000, 100, []uint32{100, 7}, 0),
-		FDs:  vfs.NewFDTable(func() uint64 { return 1024 }),
+		FDs:  vfs.NewFDTable(nil, func() uint64 { return 1024 }),
 	}
 }
 

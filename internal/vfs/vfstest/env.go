@@ -20,7 +20,7 @@ type Env struct {
 // New mounts fs and makes a task of root in it.
 func New(t testing.TB, fs vfs.FileSystem) *Env {
 	v := vfs.New(fs)
-	c := &vfs.Context{Cred: cred.New(0, 0, nil, cred.AllCaps), FDs: vfs.NewFDTable(nil)}
+	c := &vfs.Context{Cred: cred.New(0, 0, nil, cred.AllCaps), FDs: vfs.NewFDTable(v, nil)}
 	c.FS = vfs.NewFSContext(v.Root(), v.Root(), 0o022)
 	return &Env{t, v, c}
 }
