@@ -52,8 +52,8 @@ func TestOrder(t *testing.T) {
 			var b RWMutex[inner]
 			a.Lock()
 			b.RLock()
-			b.RUnlock()
 			a.Unlock()
+			b.RUnlock()
 		}, ""},
 		"inversion": {func() {
 			var a Mutex[outer]
@@ -113,7 +113,9 @@ func TestOrder(t *testing.T) {
 			a.Unlock()
 			b.Unlock()
 			a.Lock()
+			b.Lock()
 			a.Unlock()
+			b.Unlock()
 		}, ""},
 		"a stranger's release": {func() {
 			var a Mutex[outer]
