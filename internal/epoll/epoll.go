@@ -12,9 +12,9 @@
 // Lock order:
 //
 //	Instance.mtx > Instance.mtx (of an instance that it watches)
-//	Instance.mtx > vfs.File.mu, nesting.mu, hostWatch.mu, Instance.mu
+//	Instance.mtx > vfs.File.mu, System.nestMu, hostWatch.mu, Instance.mu
 //	Instance.mtx > hostpoll.Set.draining
-//	hostWatch.mu > hostpoll.shared.mu, hostpoll.Set.mu
+//	hostWatch.mu > hostpoll.Poller.mu, hostpoll.Set.mu
 //	waiter.Queue.mu (of what is watched) > Instance.mu
 package epoll
 
@@ -40,7 +40,15 @@ const (
 	maxWatches = 400_000
 )
 
-var watches atomic.Int64
+// System is what the instances of one kernel share.
+type System struct {
+	poll    *hostpoll.Poller
+	watches atomic.Int64
+	nestMu  sync.Mutex // guards who watches whom (epnested_mutex)
+}
+
+// NewSystem returns a system whose instances rely on poll.
+func NewSystem(poll *hostpoll.Poller) *System { return &System{poll: poll} }
 
 type key struct {
 	file *vfs.File
@@ -67,6 +75,7 @@ type item struct {
 // Instance is what an epoll descriptor refers to.
 type Instance struct {
 	vfs.NoFile
+	sys *System
 
 	mtx sync.Mutex
 	// idle is a watch that was taken away, for the next: event loops take one
@@ -83,12 +92,12 @@ type Instance struct {
 	outer hostWatch
 	own   atomic.Pointer[hostpoll.Set] // of such targets
 
-	parents, children map[*Instance]int // guarded by nesting.mu
+	parents, children map[*Instance]int // guarded by System.nestMu
 }
 
 // New makes an instance.
-func New() *vfs.File {
-	return vfs.NewAnonFile(&Instance{}, "anon_inode:[eventpoll]", linux.O_RDWR)
+func (s *System) New() *vfs.File {
+	return vfs.NewAnonFile(&Instance{sys: s}, "anon_inode:[eventpoll]", linux.O_RDWR)
 }
 
 // Of returns the instance behind f, or nil.
@@ -170,13 +179,13 @@ func pollMask(events uint32) waiter.Mask { return waiter.Mask(events) & waiter.A
 
 // add needs ep.mtx.
 func (ep *Instance) add(k key, inner *Instance, ev linux.EpollEvent) error {
-	if watches.Add(1) > maxWatches {
-		watches.Add(-1)
+	if ep.sys.watches.Add(1) > maxWatches {
+		ep.sys.watches.Add(-1)
 		return linux.ENOSPC
 	}
 	if inner != nil {
 		if err := link(ep, inner); err != nil {
-			watches.Add(-1)
+			ep.sys.watches.Add(-1)
 			return err
 		}
 	}
@@ -403,7 +412,7 @@ func (ep *Instance) forget(it *item) {
 	}
 	ep.mu.Unlock()
 	if !dead {
-		watches.Add(-1)
+		ep.sys.watches.Add(-1)
 		if it.inner != nil {
 			unlink(ep, it.inner)
 		}

@@ -7,6 +7,7 @@ import (
 
 	"sentinel/internal/abi/linux"
 	"sentinel/internal/eventfd"
+	"sentinel/internal/hostpoll"
 	"sentinel/internal/pipe"
 	"sentinel/internal/vfs"
 	"sentinel/internal/waiter"
@@ -49,8 +50,10 @@ func drain(f *vfs.File) {
 	_, _ = f.Ops.Read(nil, f, b[:], 0)
 }
 
+var system = NewSystem(new(hostpoll.Poller))
+
 func TestLevel(t *testing.T) {
-	ep, e := New(), eventfd.New(0, 0)
+	ep, e := system.New(), eventfd.New(0, 0)
 	ctl(t, ep, linux.EPOLL_CTL_ADD, e, linux.EPOLLIN, 1, nil)
 	ctl(t, ep, linux.EPOLL_CTL_ADD, e, linux.EPOLLIN, 1, linux.EEXIST)
 	ctl(t, ep, linux.EPOLL_CTL_MOD, e, linux.EPOLLIN, 2, linux.ENOENT)
@@ -69,7 +72,7 @@ func TestLevel(t *testing.T) {
 }
 
 func TestEdgeAndOneShot(t *testing.T) {
-	ep, e, o := New(), eventfd.New(0, 0), eventfd.New(1, 0)
+	ep, e, o := system.New(), eventfd.New(0, 0), eventfd.New(1, 0)
 	ctl(t, ep, linux.EPOLL_CTL_ADD, e, linux.EPOLLIN|linux.EPOLLET, 1, nil)
 	ctl(t, ep, linux.EPOLL_CTL_ADD, o, linux.EPOLLIN|linux.EPOLLONESHOT, 2, nil)
 	expect(t, ep, 2, linux.EPOLLIN)
@@ -85,8 +88,8 @@ func TestEdgeAndOneShot(t *testing.T) {
 }
 
 func TestHangUpWithoutMask(t *testing.T) {
-	ep := New()
-	r, w := pipe.New(nil, 0)
+	ep := system.New()
+	r, w := new(pipe.Pipes).New(nil, 0)
 	ctl(t, ep, linux.EPOLL_CTL_ADD, r, 0, 3, nil)
 	expect(t, ep)
 	w.DecRef()
@@ -103,11 +106,11 @@ func TestHangUpWithoutMask(t *testing.T) {
 }
 
 func TestReleaseUnregisters(t *testing.T) {
-	ep, e := New(), eventfd.New(0, 0)
-	before := watches.Load()
+	ep, e := system.New(), eventfd.New(0, 0)
+	before := system.watches.Load()
 	ctl(t, ep, linux.EPOLL_CTL_ADD, e, linux.EPOLLIN, 1, nil)
 	ep.DecRef()
-	if n := watches.Load(); n != before {
+	if n := system.watches.Load(); n != before {
 		t.Fatalf("%d watches, had %d", n, before)
 	}
 	signal(e)
@@ -115,7 +118,7 @@ func TestReleaseUnregisters(t *testing.T) {
 }
 
 func TestFairness(t *testing.T) {
-	ep := New()
+	ep := system.New()
 	for i := range uint32(3) {
 		ctl(t, ep, linux.EPOLL_CTL_ADD, eventfd.New(1, 0), linux.EPOLLIN, i, nil)
 	}
@@ -135,7 +138,7 @@ func TestFairness(t *testing.T) {
 func TestNesting(t *testing.T) {
 	var eps [6]*vfs.File
 	for i := range eps {
-		eps[i] = New()
+		eps[i] = system.New()
 	}
 	for i := range 4 {
 		ctl(t, eps[i], linux.EPOLL_CTL_ADD, eps[i+1], linux.EPOLLIN, uint32(i), nil)
@@ -163,7 +166,7 @@ func TestNesting(t *testing.T) {
 
 func TestExclusive(t *testing.T) {
 	e := eventfd.New(0, 0)
-	a, b, idle := New(), New(), New()
+	a, b, idle := system.New(), system.New(), system.New()
 	for _, ep := range []*vfs.File{idle, a, b} {
 		ctl(t, ep, linux.EPOLL_CTL_ADD, e, linux.EPOLLIN|linux.EPOLLEXCLUSIVE, 1, nil)
 	}
@@ -180,7 +183,7 @@ func TestExclusive(t *testing.T) {
 }
 
 func TestSleepers(t *testing.T) {
-	ep, e := New(), eventfd.New(0, 0)
+	ep, e := system.New(), eventfd.New(0, 0)
 	ctl(t, ep, linux.EPOLL_CTL_ADD, e, linux.EPOLLIN|linux.EPOLLET, 1, nil)
 	s, woken := Sleeper{Of(ep)}, 0
 	for range 3 {
@@ -199,7 +202,7 @@ func TestSleepers(t *testing.T) {
 }
 
 func TestConcurrent(t *testing.T) {
-	ep := New()
+	ep := system.New()
 	var wg sync.WaitGroup
 	for i := range uint32(4) {
 		wg.Go(func() {

@@ -23,7 +23,7 @@ func (ep *Instance) hostSet() *hostpoll.Set {
 	ep.own.Store(s)
 	// Who sleeps already does so elsewhere.
 	ep.q.WakeAll(waiter.Readable)
-	ep.outer.start(s)
+	ep.outer.start(ep.sys.poll, s)
 	return s
 }
 
@@ -45,7 +45,7 @@ func (ep *Instance) announce(sure bool) bool {
 		if s := ep.own.Load(); s != nil {
 			s.Deliver(sure)
 		}
-		hostpoll.DeliverShared(sure)
+		ep.sys.poll.Deliver(sure)
 	}
 	return some
 }
@@ -66,7 +66,7 @@ func (ep *Instance) CollectNow(evs []linux.EpollEvent, all bool) int {
 // poll(2), or another instance.
 func (ep *Instance) EventRegister(w *waiter.Entry, mask waiter.Mask) {
 	ep.q.Register(w, mask)
-	ep.outer.want(ep.own.Load())
+	ep.outer.want(ep.sys.poll, ep.own.Load())
 }
 
 // EventUnregister implements waiter.Waitable.
@@ -81,23 +81,23 @@ type hostWatch struct {
 }
 
 // want is called with the set of the instance, if it has one by now.
-func (w *hostWatch) want(s *hostpoll.Set) {
+func (w *hostWatch) want(p *hostpoll.Poller, s *hostpoll.Set) {
 	w.mu.Lock()
 	w.wanted = true
 	w.mu.Unlock()
 	if s != nil {
-		w.start(s)
+		w.start(p, s)
 	}
 }
 
 // start starts the watch if it is wanted.
-func (w *hostWatch) start(s *hostpoll.Set) {
+func (w *hostWatch) start(p *hostpoll.Poller, s *hostpoll.Set) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.wanted || w.stop != nil {
 		return
 	}
-	if stop, err := hostpoll.DeliverFrom(s); err == nil {
+	if stop, err := p.DeliverFrom(s); err == nil {
 		w.stop = stop
 	}
 }

@@ -1,22 +1,15 @@
 package epoll
 
-import (
-	"sync"
-
-	"sentinel/internal/abi/linux"
-)
+import "sentinel/internal/abi/linux"
 
 // maxNests is EP_MAX_NESTS.
 const maxNests = 4
 
-// nesting guards who watches whom (epnested_mutex).
-var nesting struct{ mu sync.Mutex }
-
 // link notes that outer is to watch inner, unless that made a cycle or a chain
 // that is too long (ep_loop_check).
 func link(outer, inner *Instance) error {
-	nesting.mu.Lock()
-	defer nesting.mu.Unlock()
+	outer.sys.nestMu.Lock()
+	defer outer.sys.nestMu.Unlock()
 	down := depth(inner, outer, 0, map[*Instance]int{}, func(ep *Instance) map[*Instance]int { return ep.children })
 	if down > maxNests {
 		return linux.ELOOP
@@ -52,8 +45,8 @@ func depth(ep, stop *Instance, level int, seen map[*Instance]int, next func(*Ins
 }
 
 func unlink(outer, inner *Instance) {
-	nesting.mu.Lock()
-	defer nesting.mu.Unlock()
+	outer.sys.nestMu.Lock()
+	defer outer.sys.nestMu.Unlock()
 	bump(&outer.children, inner, -1)
 	bump(&inner.parents, outer, -1)
 }

@@ -1,9 +1,9 @@
 // Package hostpoll turns the readiness of host descriptors into waiter events.
 //
 // A Set is an epoll instance, edge triggered. Most descriptors are in the shared
-// one. A goroutine sleeps in the Go runtime's own poller on it: no thread is
-// blocked, and nothing runs while nothing happens. It starts with the first
-// Watch and lives as long as the process. Sets of their own are for those who
+// one, that of the kernel's Poller. A goroutine sleeps in the Go runtime's own
+// poller on it: no thread is blocked, and nothing runs while nothing happens. It
+// starts with the first Watch and lives as long as the process. Sets of their own are for those who
 // wait in a host call themselves, without that goroutine's switches of threads.
 // Who is about to look for events delivers what is pending itself, by Deliver.
 //
@@ -15,7 +15,7 @@
 //
 //	Set.draining > Set.draining (the shared set's first)
 //	Set.draining > waiter.Queue.mu
-//	shared.mu > Set.mu
+//	Poller.mu > Set.mu
 //	Set.draining > Set.mu > State.mu
 package hostpoll
 
@@ -96,21 +96,22 @@ type Source interface {
 	Announced(mask waiter.Mask) waiter.Mask
 }
 
-// shared is the process-wide set, as descriptors are.
-var shared struct {
+// A Poller has the set that most descriptors of a kernel are in, and the goroutine
+// that delivers from it.
+type Poller struct {
 	mu   sync.Mutex
 	set  atomic.Pointer[Set]
 	file *os.File // owns the set's descriptor, in the runtime's poller
 }
 
-// Shared returns the set that a goroutine delivers from.
-func Shared() (*Set, error) {
-	if s := shared.set.Load(); s != nil {
+// Shared returns the set that the goroutine delivers from.
+func (p *Poller) Shared() (*Set, error) {
+	if s := p.set.Load(); s != nil {
 		return s, nil
 	}
-	shared.mu.Lock()
-	defer shared.mu.Unlock()
-	if s := shared.set.Load(); s != nil {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s := p.set.Load(); s != nil {
 		return s, nil
 	}
 	s, err := NewSet()
@@ -128,8 +129,8 @@ func Shared() (*Set, error) {
 		f.Close()
 		return nil, linux.EIO
 	}
-	shared.file = f
-	shared.set.Store(s)
+	p.file = f
+	p.set.Store(s)
 	host.Go(func() {
 		// It returns only if the runtime cannot poll, which it can.
 		if err := rc.Read(func(uintptr) bool { return s.drain() }); err != nil {
@@ -139,10 +140,9 @@ func Shared() (*Set, error) {
 	return s, nil
 }
 
-// DeliverShared is Deliver of the shared set, if somebody relies on a State
-// there.
-func DeliverShared(sure bool) {
-	if s := shared.set.Load(); s != nil && s.known.Load() > 0 {
+// Deliver is Set.Deliver of the shared set, if somebody relies on a State there.
+func (p *Poller) Deliver(sure bool) {
+	if s := p.set.Load(); s != nil && s.known.Load() > 0 {
 		s.Deliver(sure)
 	}
 }
@@ -210,8 +210,8 @@ func (s *Set) Closed() bool {
 // Watch notifies q of each change of fd's readiness until stop is called,
 // which must be before fd is closed. A descriptor that epoll refuses, such as
 // one of a regular file, is always ready and never changes.
-func Watch(fd int, q *waiter.Queue) (stop func(), err error) {
-	s, err := Shared()
+func (p *Poller) Watch(fd int, q *waiter.Queue) (stop func(), err error) {
+	s, err := p.Shared()
 	if err != nil {
 		return nil, err
 	}
@@ -220,15 +220,15 @@ func Watch(fd int, q *waiter.Queue) (stop func(), err error) {
 
 // DeliverFrom has the shared set's goroutine deliver from s, too, until stop is
 // called, which must be before s is closed.
-func DeliverFrom(s *Set) (stop func(), err error) {
-	all, err := Shared()
+func (p *Poller) DeliverFrom(s *Set) (stop func(), err error) {
+	all, err := p.Shared()
 	if err != nil {
 		return nil, err
 	}
 	return all.add(s.fd, &watch{inner: s})
 }
 
-// Watch is the function Watch in this set. It keeps account of the
+// Watch is Poller.Watch in this set. It keeps account of the
 // announcements in st, unless that is nil.
 func (s *Set) Watch(fd int, q *waiter.Queue, st *State) (stop func(), err error) {
 	return s.add(fd, &watch{q: q, state: st})

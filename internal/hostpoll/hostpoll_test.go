@@ -24,11 +24,12 @@ func TestWatch(t *testing.T) {
 	e1, e2 := waiter.NewChannelEntry(got1), waiter.NewChannelEntry(got2)
 	q1.Register(e1, waiter.Readable)
 	q2.Register(e2, waiter.Readable)
-	stop1, err := Watch(r, &q1)
+	var p Poller
+	stop1, err := p.Watch(r, &q1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	stop2, err := Watch(r, &q2)
+	stop2, err := p.Watch(r, &q2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,8 +57,8 @@ func TestWatch(t *testing.T) {
 	}
 	stop2()
 	stop2()
-	if len(shared.set.Load().watches) != 0 {
-		t.Errorf("%d watches left", len(shared.set.Load().watches))
+	if len(p.set.Load().watches) != 0 {
+		t.Errorf("%d watches left", len(p.set.Load().watches))
 	}
 }
 
@@ -68,7 +69,7 @@ func TestRegularFileIsAlwaysReady(t *testing.T) {
 	}
 	defer f.Close()
 	var q waiter.Queue
-	stop, err := Watch(int(f.Fd()), &q)
+	stop, err := new(Poller).Watch(int(f.Fd()), &q)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +89,7 @@ func BenchmarkWake(b *testing.B) {
 	var q waiter.Queue
 	ch := make(chan struct{}, 1)
 	q.Register(waiter.NewChannelEntry(ch), waiter.Readable)
-	stop, err := Watch(int(rf.Fd()), &q)
+	stop, err := new(Poller).Watch(int(rf.Fd()), &q)
 	if err != nil {
 		b.Fatal(err)
 	}

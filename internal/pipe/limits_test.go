@@ -7,9 +7,9 @@ import (
 )
 
 func TestSoftLimit(t *testing.T) {
-	accounted.Add(softSlots)
-	defer accounted.Add(-softSlots)
-	c, r, w := newPipe(t, 0)
+	var full Pipes
+	full.slots.Add(softSlots)
+	c, r, w := newPipeIn(t, &full, 0)
 	write(t, c, w, 3*4096, 2*4096, nil)
 	if _, err := Of(r).SetSize(c.Cred, 1<<16); err != linux.EPERM {
 		t.Fatal(err)

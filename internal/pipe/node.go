@@ -3,7 +3,6 @@ package pipe
 import (
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"sentinel/internal/abi/linux"
@@ -20,8 +19,6 @@ func (fileSystem) StatFS() (vfs.StatFS, error) {
 }
 func (fileSystem) DevMinor() uint32 { return 14 }
 
-var lastIno atomic.Uint64
-
 // node is the inode of an anonymous pipe. It is opened again through
 // /proc/PID/fd and /dev/fd.
 type node struct {
@@ -36,7 +33,7 @@ type node struct {
 
 func newNode(p *Pipe, c *vfs.Context) *node {
 	now := time.Now()
-	n := &node{p: p, ino: lastIno.Add(1) + 1<<12, mode: linux.S_IFIFO | 0o600}
+	n := &node{p: p, ino: c.VFS().NewIno(), mode: linux.S_IFIFO | 0o600}
 	n.time = vfs.Timespec{Sec: now.Unix(), Nsec: int64(now.Nanosecond())}
 	if c != nil && c.Cred != nil {
 		n.uid, n.gid = c.Cred.FSUID, c.Cred.FSGID

@@ -11,12 +11,11 @@
 //	Pipe.rdMu, Pipe.wrMu > vfs.File.posMu (of a file in splice)
 //	epoll.Instance.mtx, vfs.File.posMu > node.mu
 //	epoll.Instance.mtx > Pipe.mu
-//	FIFOs.mu
+//	Pipes.mu
 package pipe
 
 import (
 	"sync"
-	"sync/atomic"
 
 	"sentinel/internal/abi/linux"
 	"sentinel/internal/cred"
@@ -47,9 +46,6 @@ type page [pageSize]byte
 
 var pages = sync.Pool{New: func() any { return new(page) }}
 
-// accounted is the capacity of all open pipes in slots.
-var accounted atomic.Int64
-
 // slot is struct pipe_buffer.
 type slot struct {
 	page     *page
@@ -62,6 +58,8 @@ func (s *slot) data() []byte { return s.page[s.off : s.off+s.len] }
 // Pipe is one pipe or the buffer of one FIFO. The zero value is a FIFO that
 // nobody has open.
 type Pipe struct {
+	of *Pipes
+
 	rdMu sync.Mutex
 	wrMu sync.Mutex
 
@@ -80,8 +78,8 @@ type Pipe struct {
 }
 
 // New makes a pipe. flags may hold O_NONBLOCK and O_DIRECT.
-func New(c *vfs.Context, flags uint32) (r, w *vfs.File) {
-	p := &Pipe{}
+func (s *Pipes) New(c *vfs.Context, flags uint32) (r, w *vfs.File) {
+	p := &Pipe{of: s}
 	p.node = newNode(p, c)
 	re, _, _ := p.attach(true, false)
 	we, _, _ := p.attach(false, true)
@@ -99,8 +97,8 @@ func (p *Pipe) attach(read, write bool) (e *End, alone bool, seen uint32) {
 	defer p.mu.Unlock()
 	if p.max == 0 {
 		p.max = defSlots
-		if accounted.Add(defSlots) > softSlots {
-			accounted.Add(minSlots - defSlots)
+		if p.of.slots.Add(defSlots) > softSlots {
+			p.of.slots.Add(minSlots - defSlots)
 			p.max = minSlots
 		}
 	}
@@ -134,7 +132,7 @@ func (p *Pipe) detach(read, write bool) {
 		for p.tail != p.head {
 			p.pop()
 		}
-		accounted.Add(-int64(p.max))
+		p.of.slots.Add(-int64(p.max))
 		p.ring, p.max = nil, 0
 	}
 	p.mu.Unlock()
@@ -287,7 +285,7 @@ func (p *Pipe) SetSize(cr *cred.Cred, n uint64) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	more := int64(want) - int64(p.max)
-	if more > 0 && (want > maxSlots || accounted.Load()+more > softSlots && !cr.Has(cred.CapSysResource)) {
+	if more > 0 && (want > maxSlots || p.of.slots.Load()+more > softSlots && !cr.Has(cred.CapSysResource)) {
 		return 0, linux.EPERM
 	}
 	if p.head-p.tail > want {
@@ -295,7 +293,7 @@ func (p *Pipe) SetSize(cr *cred.Cred, n uint64) (int, error) {
 	}
 	wasFull := p.full()
 	p.max = want
-	accounted.Add(more)
+	p.of.slots.Add(more)
 	if p.ring != nil {
 		p.resize(want)
 	}

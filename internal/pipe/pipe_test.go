@@ -39,8 +39,13 @@ func (*caller) Block(w waiter.Waitable, mask waiter.Mask, ready func() bool) err
 
 func newPipe(t *testing.T, flags uint32) (c *vfs.Context, r, w *vfs.File) {
 	t.Helper()
+	return newPipeIn(t, new(Pipes), flags)
+}
+
+func newPipeIn(t *testing.T, s *Pipes, flags uint32) (c *vfs.Context, r, w *vfs.File) {
+	t.Helper()
 	c = &vfs.Context{Caller: &caller{}, Cred: cred.New(0, 0, nil, 0)}
-	r, w = New(c, flags)
+	r, w = s.New(c, flags)
 	return c, r, w
 }
 
@@ -132,10 +137,10 @@ func TestResize(t *testing.T) {
 	}
 	write(t, c, w, 8192, 4096, nil)
 	read(t, c, r, 1<<20, 4*4096, nil)
-	before := accounted.Load()
+	before := p.of.slots.Load()
 	r.DecRef()
 	w.DecRef()
-	if d := before - accounted.Load(); d != 4 {
+	if d := before - p.of.slots.Load(); d != 4 {
 		t.Errorf("%d slots given back", d)
 	}
 }
@@ -176,7 +181,7 @@ func TestStream(t *testing.T) {
 
 func TestFIFO(t *testing.T) {
 	c := &vfs.Context{Caller: &caller{}}
-	p := &Pipe{}
+	p := &Pipe{of: new(Pipes)}
 	if _, err := p.Open(c, linux.O_WRONLY|linux.O_NONBLOCK); err != linux.ENXIO {
 		t.Fatalf("open: %v", err)
 	}
@@ -219,7 +224,7 @@ func TestFIFO(t *testing.T) {
 
 func TestFIFOs(t *testing.T) {
 	c := &vfs.Context{Caller: &caller{}}
-	var s FIFOs
+	var s Pipes
 	ino := &node{}
 	if _, err := s.Open(ino, c, linux.O_WRONLY|linux.O_NONBLOCK); err != linux.ENXIO {
 		t.Fatal(err)
@@ -284,7 +289,7 @@ func TestSplice(t *testing.T) {
 }
 
 func BenchmarkWriteRead(b *testing.B) {
-	p := &Pipe{}
+	p := &Pipe{of: new(Pipes)}
 	p.attach(true, true)
 	buf := make([]byte, 4096)
 	b.SetBytes(int64(len(buf)))

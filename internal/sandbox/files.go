@@ -27,7 +27,7 @@ import (
 type files struct {
 	v     *vfs.VFS
 	devs  *dev.Devices
-	fifos pipe.FIFOs
+	pipes pipe.Pipes
 	quota *mem.Quota // of all that is kept in memory
 	minor uint32     // last anonymous device number given out
 
@@ -44,7 +44,7 @@ func (f *files) nextMinor() uint32 {
 func (f *files) memOptions(o mem.Options) mem.Options {
 	o.DevMinor = f.nextMinor()
 	o.Quota = f.quota
-	o.OpenFIFO, o.OpenDevice = f.fifos.Open, f.devs.Open
+	o.OpenFIFO, o.OpenDevice = f.pipes.Open, f.devs.Open
 	return o
 }
 
@@ -172,7 +172,7 @@ func (f *files) bind(m *oci.Mount) (fs *hostfs.FS, isDir bool, err error) {
 		}
 		return nil, false, err
 	}
-	o := hostfs.Options{ReadOnly: m.ReadOnly, DevMinor: f.nextMinor(), OpenFIFO: f.fifos.Open, OpenDevice: f.devs.Open}
+	o := hostfs.Options{ReadOnly: m.ReadOnly, DevMinor: f.nextMinor(), OpenFIFO: f.pipes.Open, OpenDevice: f.devs.Open}
 	rule, err := host.OpenAny(src)
 	if err != nil {
 		return nil, false, err

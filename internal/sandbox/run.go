@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"sentinel/internal/abi/linux"
+	"sentinel/internal/epoll"
 	"sentinel/internal/host"
+	"sentinel/internal/hostpoll"
 	"sentinel/internal/jail"
 	"sentinel/internal/platform"
 	"sentinel/internal/signal"
@@ -59,8 +61,10 @@ func Run(c *Config) (int, error) {
 			tracer = stats
 		}
 	}
+	poll := &hostpoll.Poller{}
 	conf := task.Config{
-		Platform: pf, VFS: f.v, Net: stack.New(network(c), f.v), Table: syscalls.Table(), Log: c.Log, Tracer: tracer,
+		Platform: pf, VFS: f.v, Pipes: &f.pipes, Epoll: epoll.NewSystem(poll),
+		Net: stack.New(network(c), f.v, poll), Table: syscalls.Table(), Log: c.Log, Tracer: tracer,
 		Hostname: c.hostLabel(), Domain: c.Domainname, MaxPIDs: c.PIDs, MemoryLimit: c.Memory, Limits: c.limits(limitsNow),
 		ProtectInit: c.bundle,
 	}
@@ -80,7 +84,7 @@ func Run(c *Config) (int, error) {
 	if err := f.mountAll(c, k, ttys); err != nil {
 		return 0, err
 	}
-	if s, err = openStreams(c, ttys); err != nil {
+	if s, err = openStreams(c, ttys, poll); err != nil {
 		return 0, fmt.Errorf("terminal: %w", err)
 	}
 	for _, field := range c.ignored {

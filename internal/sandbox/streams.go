@@ -12,6 +12,7 @@ import (
 	"sentinel/internal/abi/linux"
 	hostfs "sentinel/internal/fs/host"
 	"sentinel/internal/host"
+	"sentinel/internal/hostpoll"
 	"sentinel/internal/task"
 	"sentinel/internal/tty"
 	"sentinel/internal/vfs"
@@ -25,7 +26,7 @@ type streams struct {
 
 // openStreams makes files of the caller's descriptors 0 to 2. The originals
 // stay ours, for messages.
-func openStreams(c *Config, ttys *tty.System) (*streams, error) {
+func openStreams(c *Config, ttys *tty.System, poll *hostpoll.Poller) (*streams, error) {
 	s := &streams{}
 	termFD := -1
 	for fd := range s.fds {
@@ -35,7 +36,7 @@ func openStreams(c *Config, ttys *tty.System) (*streams, error) {
 		}
 		if host.IsTerminal(fd) && (termFD < 0 || host.SameDevice(fd, termFD)) {
 			if s.term == nil {
-				if s.term, err = ttys.NewHost(fd); err != nil {
+				if s.term, err = ttys.NewHost(poll, fd); err != nil {
 					return nil, err
 				}
 				termFD = fd
@@ -47,7 +48,7 @@ func openStreams(c *Config, ttys *tty.System) (*streams, error) {
 		if err != nil {
 			return nil, err
 		}
-		f, err := hostfs.NewFileFromFD(dup, streamName(fd))
+		f, err := hostfs.NewFileFromFD(poll, dup, streamName(fd))
 		if err != nil {
 			host.Close(dup)
 			c.Log.Warn("a standard stream cannot be passed on", "fd", fd, "error", err)

@@ -21,15 +21,12 @@ const (
 	minRcvBuf  = 2304
 )
 
-// inodes numbers sockets, for "socket:[N]" and /proc/net. It is shared by the
-// sandboxes of a process, of which there is one.
-var inodes atomic.Uint64
-
 // Base is what all sockets have: their type and the options of SOL_SOCKET that
 // mean the same everywhere. It is embedded in each family's socket.
 type Base struct {
 	Family, Type, Protocol int
-	Ino                    uint64
+	Ino                    uint64 // for "socket:[N]" and /proc/net
+	vfs                    *vfs.VFS
 	UID                    uint32
 	gid                    uint32
 	Queue                  waiter.Queue
@@ -42,6 +39,14 @@ type Base struct {
 	linger             atomic.Int64 // seconds+1, 0 is off
 	priority           atomic.Int32
 	peekOff            atomic.Int32
+}
+
+// InitPeer is Init of a socket that the kernel makes because of o, which is of the
+// same family, and that has its user.
+func (b *Base) InitPeer(o *Base, typ, protocol int) {
+	b.Init(nil, o.Family, typ, protocol)
+	b.vfs, b.UID = o.vfs, o.UID
+	b.Ino = b.vfs.NewIno()
 }
 
 // Flags of Base.
@@ -64,7 +69,8 @@ const (
 // Init sets the fixed fields; c may be nil.
 func (b *Base) Init(c *vfs.Context, family, typ, protocol int) {
 	b.Family, b.Type, b.Protocol = family, typ, protocol
-	b.Ino = inodes.Add(1) + 1<<14
+	b.vfs = c.VFS()
+	b.Ino = b.vfs.NewIno()
 	if c != nil && c.Cred != nil {
 		b.UID, b.gid = c.Cred.FSUID, c.Cred.FSGID
 	}

@@ -28,7 +28,7 @@ func sysEpollCreate1(t *task.Task, flags uint32) (uint64, error) {
 	if flags&^linux.EPOLL_CLOEXEC != 0 {
 		return 0, linux.EINVAL
 	}
-	fd, err := t.FDs().Install(epoll.New(), flags&linux.EPOLL_CLOEXEC != 0)
+	fd, err := t.FDs().Install(t.Kernel().Epoll().New(), flags&linux.EPOLL_CLOEXEC != 0)
 	return uint64(fd), err
 }
 

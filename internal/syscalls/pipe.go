@@ -5,7 +5,6 @@ import (
 
 	"sentinel/internal/abi/linux"
 	"sentinel/internal/eventfd"
-	"sentinel/internal/pipe"
 	"sentinel/internal/task"
 )
 
@@ -18,7 +17,7 @@ func sysPipe2(t *task.Task, out uint64, flags uint32) (uint64, error) {
 		return 0, linux.EINVAL
 	}
 	cloexec := flags&linux.O_CLOEXEC != 0
-	r, w := pipe.New(t.Ctx(), flags)
+	r, w := t.Kernel().Pipes().New(t.Ctx(), flags)
 	a, err := t.FDs().Install(r, cloexec)
 	if err != nil {
 		w.DecRef()

@@ -21,8 +21,10 @@ import (
 	"time"
 
 	"sentinel/internal/abi/linux"
+	"sentinel/internal/epoll"
 	"sentinel/internal/host"
 	"sentinel/internal/mm"
+	"sentinel/internal/pipe"
 	"sentinel/internal/platform"
 	"sentinel/internal/signal"
 	"sentinel/internal/sock"
@@ -52,6 +54,8 @@ type Tracer interface {
 type Config struct {
 	Platform platform.Platform
 	VFS      *vfs.VFS
+	Pipes    *pipe.Pipes
+	Epoll    *epoll.System
 	Net      sock.Stack
 	Table    []Syscall // by number
 	Log      *slog.Logger
@@ -126,6 +130,12 @@ func New(cfg Config) *Kernel {
 
 // VFS returns the mount tree.
 func (k *Kernel) VFS() *vfs.VFS { return k.cfg.VFS }
+
+// Pipes returns the pipes.
+func (k *Kernel) Pipes() *pipe.Pipes { return k.cfg.Pipes }
+
+// Epoll returns what epoll instances share.
+func (k *Kernel) Epoll() *epoll.System { return k.cfg.Epoll }
 
 // Net returns the network stack.
 func (k *Kernel) Net() sock.Stack { return k.cfg.Net }

@@ -32,6 +32,7 @@ import (
 //     that the host's terminal does not signal them;
 //   - it calls Restore when the sandbox was killed rather than ended.
 type Host struct {
+	poll     *hostpoll.Poller
 	tty      *TTY
 	fd       int
 	nonblock bool // fd is our own description, in non-blocking mode
@@ -47,8 +48,8 @@ type Host struct {
 
 // NewHost makes the host's terminal behind fd a terminal of the sandbox. fd
 // itself is left alone.
-func (s *System) NewHost(fd int) (*Host, error) {
-	h := &Host{}
+func (s *System) NewHost(poll *hostpoll.Poller, fd int) (*Host, error) {
+	h := &Host{poll: poll}
 	var err error
 	if h.saved, err = host.GetTermios(fd); err != nil {
 		return nil, err
@@ -223,7 +224,7 @@ func (f *hostFile) EventRegister(e *waiter.Entry, m waiter.Mask) {
 	h.watch.Do(func() {
 		// Without it, reads would wait for other events; epoll refuses no
 		// terminal.
-		h.stop, _ = hostpoll.Watch(h.fd, &h.q)
+		h.stop, _ = h.poll.Watch(h.fd, &h.q)
 	})
 }
 

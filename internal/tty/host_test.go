@@ -6,6 +6,7 @@ import (
 
 	"sentinel/internal/abi/linux"
 	"sentinel/internal/host"
+	"sentinel/internal/hostpoll"
 	"sentinel/internal/signal"
 	"sentinel/internal/waiter"
 )
@@ -18,7 +19,7 @@ func TestHost(t *testing.T) {
 	defer host.Close(m)
 	p1 := &proc{pid: 1, pgid: 1, sid: 1}
 	w, s := newWorld(p1)
-	h, err := s.NewHost(sl)
+	h, err := s.NewHost(new(hostpoll.Poller), sl)
 	host.Close(sl)
 	if err != nil {
 		t.Fatal(err)

@@ -94,6 +94,14 @@ func (c *Context) At(dirfd int32, path string) (Path, error) {
 	return p, nil
 }
 
+// VFS returns that of the caller's kernel, or nil if there is no caller.
+func (c *Context) VFS() *VFS {
+	if c == nil || c.FDs == nil {
+		return nil
+	}
+	return c.FDs.vfs
+}
+
 // capable reports whether the caller has the capability. The kernel itself,
 // which has no credentials, has all.
 func (c *Context) capable(n uint) bool {

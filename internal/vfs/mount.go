@@ -34,8 +34,13 @@ type VFS struct {
 }
 
 // NewIno returns the next number for an object of a file system that no mount
-// shows, such as a pipe or a socket (get_next_ino).
-func (v *VFS) NewIno() uint64 { return v.inodes.Add(1) + 1<<12 }
+// shows, such as a pipe or a socket (get_next_ino). Without a VFS it is 0.
+func (v *VFS) NewIno() uint64 {
+	if v == nil {
+		return 0
+	}
+	return v.inodes.Add(1) + 1<<12
+}
 
 type mountPoint struct {
 	mount  *Mount

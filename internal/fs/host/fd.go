@@ -17,7 +17,7 @@ import (
 // started with, such as its standard output, and takes it over. Regular files,
 // pipes, sockets and devices other than terminals will do. name is what
 // /proc/PID/fd shows; if empty, what Linux would show for a pipe or socket.
-func NewFileFromFD(fd int, name string) (*vfs.File, error) {
+func NewFileFromFD(poll *hostpoll.Poller, fd int, name string) (*vfs.File, error) {
 	s, err := sys.StatAt(fd, "")
 	if err != nil {
 		return nil, err
@@ -26,7 +26,7 @@ func NewFileFromFD(fd int, name string) (*vfs.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &handle{fd: fd, typ: s.Mode & linux.S_IFMT, mode: uint32(mode), name: name}
+	h := &handle{poll: poll, fd: fd, typ: s.Mode & linux.S_IFMT, mode: uint32(mode), name: name}
 	switch h.typ {
 	case linux.S_IFDIR:
 		return nil, linux.EISDIR
@@ -64,6 +64,7 @@ func orName(name, kind string, ino uint64) string {
 // handle is the inode of a descriptor of the caller. All descriptions of it
 // share the descriptor, which is closed with the last.
 type handle struct {
+	poll *hostpoll.Poller
 	fd   int
 	typ  uint32
 	mode uint32 // flags of the host's description
@@ -271,7 +272,7 @@ func (s *stream) EventRegister(e *waiter.Entry, mask waiter.Mask) {
 	if s.stop == nil {
 		// Without it the waiter would sleep for good; a host that cannot poll
 		// has no epoll at all.
-		if stop, err := hostpoll.Watch(s.h.fd, &s.queue); err == nil {
+		if stop, err := s.h.poll.Watch(s.h.fd, &s.queue); err == nil {
 			s.stop = stop
 		}
 	}

@@ -17,7 +17,7 @@
 //	node.mu > host.FDCache.mu
 //	vfs.File.posMu > dirFile.mu > node.mu
 //	vfs.File.posMu > shared.mu, handle.mu > task.Kernel.mu
-//	stream.mu > hostpoll.shared.mu, hostpoll.Set.mu
+//	stream.mu > hostpoll.Poller.mu, hostpoll.Set.mu
 package host
 
 import (

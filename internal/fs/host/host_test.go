@@ -13,6 +13,7 @@ import (
 
 	"sentinel/internal/abi/linux"
 	"sentinel/internal/cred"
+	"sentinel/internal/hostpoll"
 	"sentinel/internal/vfs"
 	"sentinel/internal/waiter"
 )
@@ -306,7 +307,7 @@ func TestCallersPipe(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer syscall.Close(p[1])
-	f, err := NewFileFromFD(p[0], "")
+	f, err := NewFileFromFD(new(hostpoll.Poller), p[0], "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -346,7 +347,7 @@ func TestCallersPipe(t *testing.T) {
 	if err := syscall.Pipe2(p[:], syscall.O_CLOEXEC); err != nil {
 		t.Fatal(err)
 	}
-	w, err := NewFileFromFD(p[1], "")
+	w, err := NewFileFromFD(new(hostpoll.Poller), p[1], "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -385,7 +386,7 @@ func TestCallersFile(t *testing.T) {
 	if _, err := syscall.Write(dup, []byte("before ")); err != nil {
 		t.Fatal(err)
 	}
-	f, err := NewFileFromFD(fd, "out")
+	f, err := NewFileFromFD(new(hostpoll.Poller), fd, "out")
 	if err != nil {
 		t.Fatal(err)
 	}

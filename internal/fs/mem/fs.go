@@ -75,6 +75,7 @@ type FS struct {
 	changed map[*node]struct{}
 
 	lastIno atomic.Uint64
+	views   atomic.Int32 // mappings in the supervisor
 	// maxFile is the largest size of a file (s_maxbytes): as on tmpfs or, over
 	// a lower layer, as on ext4 with blocks of 4 KiB.
 	maxFile int64

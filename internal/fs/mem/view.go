@@ -1,8 +1,6 @@
 package mem
 
 import (
-	"sync/atomic"
-
 	"sentinel/internal/abi/linux"
 	"sentinel/internal/host"
 	"sentinel/internal/vfs"
@@ -16,11 +14,9 @@ const (
 	minView  = 32 << 10 // less is not worth a view
 	viewStep = 1 << 20
 	maxView  = 1 << 36
-	maxViews = 1 << 10 // of all files; the host limits mappings
+	maxViews = 1 << 10 // of a file system's files; the host limits mappings
 	maxAhead = 1 << 30 // of the file, beyond what is asked for
 )
-
-var views atomic.Int32
 
 // has reports whether the file has every page of off to end, and a view can
 // show them.
@@ -39,13 +35,13 @@ func (c *content) mapView(end int64) bool {
 		size *= 2
 	}
 	c.dropView()
-	if views.Add(1) > maxViews {
-		views.Add(-1)
+	if c.fs.views.Add(1) > maxViews {
+		c.fs.views.Add(-1)
 		return false
 	}
 	b, err := host.MapShared(c.fd, int(size))
 	if err != nil {
-		views.Add(-1)
+		c.fs.views.Add(-1)
 		return false
 	}
 	c.view = b
@@ -56,7 +52,7 @@ func (c *content) dropView() {
 	if c.form == formMemfd && c.view != nil {
 		host.Unmap(c.view)
 		c.view = nil
-		views.Add(-1)
+		c.fs.views.Add(-1)
 	}
 }
 

@@ -80,11 +80,11 @@ func TestViews(t *testing.T) {
 	if !read(0, 2*minView) || len(got) != minView+1 {
 		t.Errorf("%d bytes of a file that was cut", len(got))
 	}
-	if n := views.Load(); n != 1 {
+	if n := ino.FileSystem().(*FS).views.Load(); n != 1 {
 		t.Errorf("%d views", n)
 	}
 	f.DecRef()
-	if n := views.Load(); n != 0 {
+	if n := ino.FileSystem().(*FS).views.Load(); n != 0 {
 		t.Errorf("%d views after close", n)
 	}
 }

@@ -308,8 +308,7 @@ var namespaces = [...]struct {
 // nsDir is ns/: links that tell which name spaces a process is in.
 func (d *process) nsDir(e *entry, ino uint64) vfs.Inode {
 	dir := kernfs.NewDir(d.p.FS, ino, e.perm, func(dir *kernfs.Dir) {
-		for i := range namespaces {
-			n := &namespaces[i]
+		for _, n := range namespaces {
 			l := kernfs.NewLink(d.p.FS, kernfs.ChildIno(ino, n.name), 0o777, func(c *vfs.Context) (string, error) {
 				if err := d.mayAccess(c); err != nil {
 					return "", err

@@ -7,6 +7,7 @@ import (
 
 	"sentinel/internal/abi/linux"
 	"sentinel/internal/cred"
+	"sentinel/internal/hostpoll"
 	"sentinel/internal/sock"
 	"sentinel/internal/sock/netif"
 	"sentinel/internal/vfs"
@@ -33,7 +34,7 @@ func wait(s sock.Socket, mask waiter.Mask) {
 }
 
 func TestTCP(t *testing.T) {
-	st, c := New(netif.Host(), nil), &vfs.Context{Cred: cred.New(1000, 100, nil, 0)}
+	st, c := New(new(hostpoll.Poller), netif.Host(), nil), &vfs.Context{Cred: cred.New(1000, 100, nil, 0)}
 	open := func() sock.Socket {
 		s, err := st.Socket(c, linux.AF_INET, linux.SOCK_STREAM, 0)
 		if err != nil {
@@ -97,7 +98,7 @@ func TestTCP(t *testing.T) {
 }
 
 func TestOptions(t *testing.T) {
-	st, c := New(netif.Host(), nil), &vfs.Context{}
+	st, c := New(new(hostpoll.Poller), netif.Host(), nil), &vfs.Context{}
 	s, err := st.Socket(c, linux.AF_INET, linux.SOCK_STREAM, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -146,7 +147,7 @@ func TestOptions(t *testing.T) {
 }
 
 func BenchmarkEcho(b *testing.B) {
-	st, c := New(netif.Host(), nil), &vfs.Context{}
+	st, c := New(new(hostpoll.Poller), netif.Host(), nil), &vfs.Context{}
 	s, err := st.Socket(c, linux.AF_INET, linux.SOCK_DGRAM, 0)
 	if err != nil {
 		b.Fatal(err)

@@ -9,7 +9,7 @@
 //
 //	Socket.connecting > Socket.mu
 //	Socket.connecting > Stack.mu
-//	Socket.mu > hostpoll.shared.mu, hostpoll.Set.mu
+//	Socket.mu > hostpoll.Poller.mu, hostpoll.Set.mu
 //	Socket.mu > sock/loopback.Stack.mu
 //	epoll.Instance.mtx > Socket.mu
 //	pipe.Pipe.rdMu, pipe.Pipe.wrMu > Socket.mu (in splice)
@@ -32,7 +32,8 @@ import (
 
 // Stack makes sockets on the host's network.
 type Stack struct {
-	ifs *netif.List
+	poll *hostpoll.Poller
+	ifs  *netif.List
 
 	pair Pair // nil: all connections are the host's
 
@@ -41,10 +42,11 @@ type Stack struct {
 	listeners map[uint16][]*Socket // by port
 }
 
-// New returns a stack that tells of the interfaces ifs. Connections between its own
+// New returns a stack that has its sockets watched by poll and tells of the
+// interfaces ifs. Connections between its own
 // sockets are made by pair, if that is not nil.
-func New(ifs *netif.List, pair Pair) *Stack {
-	return &Stack{ifs: ifs, pair: pair, sockets: map[*Socket]struct{}{}, listeners: map[uint16][]*Socket{}}
+func New(poll *hostpoll.Poller, ifs *netif.List, pair Pair) *Stack {
+	return &Stack{poll: poll, ifs: ifs, pair: pair, sockets: map[*Socket]struct{}{}, listeners: map[uint16][]*Socket{}}
 }
 
 // Check validates type and protocol of an AF_INET or AF_INET6 socket and fills
@@ -179,7 +181,7 @@ func (s *Socket) EventRegister(e *waiter.Entry, mask waiter.Mask) {
 	if s.shared.Load() || s.near() != nil {
 		return
 	}
-	set, err := hostpoll.Shared()
+	set, err := s.st.poll.Shared()
 	if err == nil {
 		err = s.watchIn(set)
 	}
@@ -208,7 +210,7 @@ func (s *Socket) watchIn(set *hostpoll.Set) error {
 	if s.closed || s.set == set || s.shared.Load() {
 		return nil
 	}
-	all, err := hostpoll.Shared()
+	all, err := s.st.poll.Shared()
 	if err != nil {
 		return err
 	}

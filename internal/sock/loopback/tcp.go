@@ -246,8 +246,7 @@ func (st *Stack) listener(dst, src netip.AddrPort) *TCP {
 func (st *Stack) end(b *sock.Base, local, remote netip.AddrPort) *TCP {
 	s := &TCP{}
 	s.events = &s.Queue
-	s.Init(nil, b.Family, linux.SOCK_STREAM, linux.IPPROTO_TCP)
-	s.UID = b.UID
+	s.InitPeer(b, linux.SOCK_STREAM, linux.IPPROTO_TCP)
 	s.CopyOptions(b)
 	s.endpoint = endpoint{st: st, base: &s.Base, opts: &s.options, tcp: s, local: local, remote: remote, bound: true}
 	s.state.Store(stEstablished)

@@ -7,6 +7,7 @@ import (
 
 	"sentinel/internal/abi/linux"
 	"sentinel/internal/cred"
+	"sentinel/internal/hostpoll"
 	"sentinel/internal/sock"
 	"sentinel/internal/vfs"
 	"sentinel/internal/waiter"
@@ -17,7 +18,7 @@ import (
 // sent to who accepted it is there.
 func TestDirect(t *testing.T) {
 	const clients, rounds = 6, 60
-	st, c := New(HostDirect, nil), &vfs.Context{Cred: cred.New(1000, 100, nil, 0)}
+	st, c := New(HostDirect, nil, new(hostpoll.Poller)), &vfs.Context{Cred: cred.New(1000, 100, nil, 0)}
 	open := func() sock.Socket {
 		s, err := st.Socket(c, linux.AF_INET, linux.SOCK_STREAM, 0)
 		if err != nil {

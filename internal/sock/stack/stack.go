@@ -3,6 +3,7 @@ package stack
 
 import (
 	"sentinel/internal/abi/linux"
+	"sentinel/internal/hostpoll"
 	"sentinel/internal/sock"
 	"sentinel/internal/sock/inet"
 	"sentinel/internal/sock/loopback"
@@ -40,8 +41,8 @@ const (
 )
 
 // New returns the network of a sandbox. paths gives AF_UNIX sockets their names in
-// the file system.
-func New(n Network, paths unix.Paths) *Stack {
+// the file system; poll watches those of the host.
+func New(n Network, paths unix.Paths, poll *hostpoll.Poller) *Stack {
 	st := &Stack{}
 	switch n {
 	case None:
@@ -49,10 +50,10 @@ func New(n Network, paths unix.Paths) *Stack {
 		st.inet = loopback.New(st.ifs)
 	case Host:
 		st.ifs = netif.Host()
-		st.inet = inet.New(st.ifs, nil)
+		st.inet = inet.New(poll, st.ifs, nil)
 	case HostDirect:
 		st.ifs = netif.Host()
-		st.inet = newHosted(st.ifs)
+		st.inet = newHosted(poll, st.ifs)
 	}
 	st.unix = unix.New(paths, st.ifs)
 	st.netlink = netlink.New(st.ifs)
@@ -66,9 +67,9 @@ type hosted struct {
 	direct *loopback.Stack
 }
 
-func newHosted(ifs *netif.List) hosted {
+func newHosted(poll *hostpoll.Poller, ifs *netif.List) hosted {
 	direct := loopback.New(ifs)
-	return hosted{inet.New(ifs, direct.Pair), direct}
+	return hosted{inet.New(poll, ifs, direct.Pair), direct}
 }
 
 // Rows implements internet.

@@ -9,6 +9,7 @@ import (
 	"sentinel/internal/abi/linux"
 	"sentinel/internal/cred"
 	"sentinel/internal/fs/mem"
+	"sentinel/internal/hostpoll"
 	"sentinel/internal/sock"
 	"sentinel/internal/vfs"
 )
@@ -28,7 +29,7 @@ func TestPathNames(t *testing.T) {
 		}
 	}
 	c, user := ctx(0, cred.AllCaps), ctx(1000, 0)
-	st := New(None, v)
+	st := New(None, v, new(hostpoll.Poller))
 	open := func() sock.Socket {
 		s, err := st.Socket(c, linux.AF_UNIX, linux.SOCK_STREAM, 0)
 		if err != nil {
@@ -69,7 +70,7 @@ func TestPathNames(t *testing.T) {
 
 func TestFamilies(t *testing.T) {
 	for _, network := range []Network{None, Host, HostDirect} {
-		st, c := New(network, nil), &vfs.Context{}
+		st, c := New(network, nil, new(hostpoll.Poller)), &vfs.Context{}
 		for _, w := range []struct {
 			family, typ, protocol int
 			err                   error
