@@ -4,7 +4,7 @@
 //
 // Lock order:
 //
-//	FDCache.mu, InoMap.mu, Threads.mu, narrowed.mu, yielding.mu
+//	FDCache.mu, InoMap.mu, Threads.mu, narrowed.mu
 //
 // All are leaves. No call to the host but close is made with FDCache.mu held, and
 // that seldom.

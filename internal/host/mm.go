@@ -32,7 +32,11 @@ func MakeDev(major, minor uint32) uint64 { return unix.Mkdev(major, minor) }
 func ReadProc(pid int, name string) ([]byte, error) {
 	// Package os would ask whether the file can be polled, and more, which
 	// costs several times the reading.
-	fd, err := unix.Open("/proc/"+strconv.Itoa(pid)+"/"+name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	var fd int
+	err := Permitted(func() (err error) {
+		fd, err = unix.Open("/proc/"+strconv.Itoa(pid)+"/"+name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		return err
+	})
 	if err != nil {
 		return nil, errno(err)
 	}

@@ -4,6 +4,10 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"sentinel/internal/abi/linux"
 )
 
 // OnThread runs fn on a new goroutine that is locked to an OS thread for which
@@ -25,6 +29,31 @@ const (
 	manyTries = 8
 	maxTries  = 1000
 )
+
+// Permitted does something to a guest process. Where each thread has a Landlock
+// domain of its own, some must neither signal guests nor reach their memory
+// (hook_task_kill and hook_ptrace_access_check in security/landlock/task.c), and a
+// goroutine may be on any of them: then another thread does it.
+func Permitted(do func() error) error {
+	err, ok := do(), fit.Load()
+	if ok == nil || !denied(err) {
+		return err
+	}
+	done := make(chan error, 1)
+	OnThread(*ok, func() { done <- do() })
+	return <-done
+}
+
+// fit is what SetFit was given.
+var fit atomic.Pointer[func() bool]
+
+// SetFit tells that OS threads differ in what they may do to guest processes, and how
+// to know those that may.
+func SetFit(ok func() bool) { fit.Store(&ok) }
+
+func denied(err error) bool {
+	return err == unix.EPERM || err == unix.EACCES || err == linux.EPERM || err == linux.EACCES
+}
 
 func search(ok func() bool, fn func(), tries int) {
 	runtime.LockOSThread()

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sentinel/internal/abi/linux"
+	"sentinel/internal/host"
 )
 
 // Action is what happens to a host call that is not on the list.
@@ -82,6 +83,9 @@ func Enter(c *Config) error {
 	}
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("no_new_privs: %w", err)
+	}
+	if !oneDomain {
+		host.SetFit(ThreadOK)
 	}
 	if err := installFilter(filterFor(c)); err != nil {
 		return fmt.Errorf("seccomp: %w", err)

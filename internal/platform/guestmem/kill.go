@@ -19,7 +19,7 @@ func Kill(pid int, group bool) {
 	if group {
 		pid = -pid
 	}
-	permitted(func() error { return unix.Kill(pid, unix.SIGKILL) })
+	host.Permitted(func() error { return unix.Kill(pid, unix.SIGKILL) })
 }
 
 // Tgkill sends a signal to a thread of a guest process.
@@ -27,26 +27,5 @@ func Tgkill(pid, tid int, sig unix.Signal) error {
 	if pid <= 1 || tid <= 1 {
 		return unix.ESRCH
 	}
-	return permitted(func() error { return unix.Tgkill(pid, tid, sig) })
-}
-
-// permitted does something to a guest process. Where each thread has a Landlock
-// domain of its own, those that cannot run guests must not signal them either
-// (hook_task_kill in security/landlock/task.c), and timers run on any thread:
-// then another does it.
-func permitted(do func() error) error {
-	err, tries := do(), 0
-	if err != unix.EPERM {
-		return err
-	}
-	done := make(chan error, 1)
-	host.OnThread(func() bool {
-		err = do()
-		if err != unix.EPERM {
-			return true
-		}
-		tries++
-		return tries == 64 // it is not for the thread
-	}, func() { done <- err })
-	return <-done
+	return host.Permitted(func() error { return unix.Tgkill(pid, tid, sig) })
 }
