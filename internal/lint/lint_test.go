@@ -39,7 +39,7 @@ var layers = [][]string{
 	{"internal/sock/loopback"},
 	{"internal/sock/stack"},
 	{"internal/platform"},
-	{"internal/platform/platformtest", "internal/platform/stub", "internal/platform/guestmem", "internal/loader", "internal/mm"},
+	{"internal/platform/platformtest", "internal/platform/stub", "internal/platform/guestmem", "internal/platform/trap/handoff", "internal/loader", "internal/mm"},
 	{"internal/platform/...", "internal/task"},
 	{"internal/signalfd", "internal/pidfd", "internal/fs/proc"},
 	{"internal/syscalls"},
