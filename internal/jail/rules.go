@@ -70,7 +70,7 @@ func rules(c *Config) []rule {
 		// Terminals and readiness of the caller's own descriptors; attributes.
 		when(unix.SYS_IOCTL, is(1, unix.TCGETS, unix.TCSETS, unix.TCSETSW, unix.TCSETSF, unix.TCGETS2, unix.TCSETS2, unix.TCSETSW2, unix.TCSETSF2, unix.TIOCGWINSZ, unix.TIOCSWINSZ,
 			unix.TIOCGPGRP, unix.TIOCSPGRP, unix.TIOCGSID, unix.TIOCOUTQ, unix.TIOCINQ, fionbio, unix.TCSBRK, unix.TCFLSH, unix.TCXONC,
-			unix.FICLONE, unix.FICLONERANGE, unix.FS_IOC_GETFLAGS)),
+			unix.FICLONE, unix.FICLONERANGE, unix.FS_IOC_GETFLAGS, notifRecv, notifSend, notifSetFlags)),
 		// Files are opened beneath directory descriptors. Without a writable
 		// volume none is opened for writing; what openat2 opens, whose flags
 		// a filter cannot see, Landlock and the read-only mount confine.
@@ -78,7 +78,7 @@ func rules(c *Config) []rule {
 		when(unix.SYS_OPENAT2),
 		when(unix.SYS_FACCESSAT),
 		when(unix.SYS_FACCESSAT2),
-		when(unix.SYS_SECCOMP, is(0, unix.SECCOMP_SET_MODE_FILTER), within(1, unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW)),
+		when(unix.SYS_SECCOMP, is(0, unix.SECCOMP_SET_MODE_FILTER), within(1, unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW|unix.SECCOMP_FILTER_FLAG_NEW_LISTENER)),
 	)
 	if len(c.Write) == 0 {
 		const readOnly = unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC | unix.O_NONBLOCK | unix.O_PATH | unix.O_NOATIME | unix.O_LARGEFILE | unix.O_NOCTTY | 0x8000
@@ -100,5 +100,12 @@ func rules(c *Config) []rule {
 	}
 	return append(rs, archRules()...)
 }
+
+// Of seccomp_unotify(2): the bell of platform trap.
+const (
+	notifRecv     = 0xc0502100
+	notifSend     = 0xc0182101
+	notifSetFlags = 0x40082104
+)
 
 const fionbio = 0x5421 // FIONBIO, of include/uapi/asm-generic/ioctls.h
