@@ -5,8 +5,8 @@
 //
 // Lock order:
 //
-//	vfs.File.posMu > MM.mu > Names.mu
-//	MM.mu > ipc.Shms.mu, host.yielding.mu
+//	MM.brk > MM.mu > Names.mu
+//	vfs.File.posMu > MM.mu > ipc.Shms.mu
 //	task.Kernel.mu > Names.mu
 package mm
 
@@ -48,6 +48,7 @@ type MM struct {
 
 	identified atomic.Pointer[identified]
 
+	brk      sync.Mutex // held while the heap changes, before mu
 	mu       sync.Mutex
 	brkStart uint64
 	brkEnd   uint64
@@ -318,33 +319,36 @@ const maxPopulate = 1 << 20
 // Brk implements brk(2): it returns the break, moved to want if possible.
 // limit is RLIMIT_DATA.
 func (m *MM) Brk(th platform.Thread, want, limit uint64) uint64 {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if want < m.brkStart || want > TaskSize || want-m.brkStart > limit {
-		return m.brkEnd
+	platform.Lock(th, &m.brk)
+	defer m.brk.Unlock()
+	start, now := m.BrkRange()
+	if want < start || want > TaskSize || want-start > limit {
+		return now
 	}
-	cur, end := (m.brkEnd+pageMask)&^pageMask, (want+pageMask)&^pageMask
+	cur, end := (now+pageMask)&^pageMask, (want+pageMask)&^pageMask
 	switch {
 	case end > cur:
 		if _, err := m.checkRange(cur, end-cur); err != nil {
-			return m.brkEnd
+			return now
 		}
 		flags := uint64(linux.MAP_PRIVATE | linux.MAP_ANONYMOUS | linux.MAP_FIXED_NOREPLACE)
-		if grow := end - cur; grow <= maxPopulate && grow <= (cur-m.brkStart)/2 {
+		if grow := end - cur; grow <= maxPopulate && grow <= (cur-start)/2 {
 			// Who has used so much will use this, and in one step it costs less.
 			flags |= linux.MAP_POPULATE
 		}
 		_, err := th.Call(platform.HostCall{Nr: linux.SYS_MMAP, Args: [6]uint64{cur, end - cur, linux.PROT_READ | linux.PROT_WRITE,
 			flags, ^uint64(0), 0}})
 		if err != nil {
-			return m.brkEnd
+			return now
 		}
 	case end < cur:
 		if _, err := th.Call(platform.HostCall{Nr: linux.SYS_MUNMAP, Args: [6]uint64{end, cur - end}}); err != nil {
-			return m.brkEnd
+			return now
 		}
 	}
+	m.mu.Lock()
 	m.brkEnd = want
+	m.mu.Unlock()
 	return want
 }
 

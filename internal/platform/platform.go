@@ -11,6 +11,8 @@
 package platform
 
 import (
+	"sync"
+
 	"sentinel/internal/arch"
 	"sentinel/internal/usermem"
 )
@@ -19,19 +21,40 @@ import (
 type Platform interface {
 	// Name is the name of the --platform flag.
 	Name() string
+	// Runner returns what runs the functions that serve threads; nil if each needs
+	// a goroutine locked to an OS thread. It may change with the first NewProcess.
+	Runner() Runner
 	// NewProcess starts a guest process with an empty address space (the
 	// platform's own pages aside) and one thread. It must be called on the
-	// goroutine that will run the thread, locked to its OS thread.
+	// goroutine that will run the thread, locked to its OS thread if there is no
+	// Runner.
 	NewProcess() (Thread, error)
+	// Handovers returns how often guests have handed over to the supervisor, and
+	// how many calls they say that they have answered themselves.
+	Handovers() (n, local uint64)
 	// Release frees what the platform holds, after all processes are gone.
 	Release()
 }
 
 // Preparer is a Platform that can make in advance what the next process needs.
 type Preparer interface {
-	// Prepare does so, which takes a while. It must be called on an OS thread
-	// that may run guests.
+	// Prepare does so, which takes a while.
 	Prepare()
+}
+
+// Parker is how what serves a thread waits. Park returns after an Unpark, of which
+// one may come before, or for no reason. Unpark may be called from any goroutine.
+type Parker interface {
+	Park()
+	Unpark()
+}
+
+// Runner is a Platform that runs what serves its threads, so that many need few OS
+// threads of the supervisor. Functions that it runs may not lock theirs.
+type Runner interface {
+	// Go has fn run beside others. Do runs fn to its end, and others meanwhile.
+	Go(fn func(Parker))
+	Do(fn func(Parker))
 }
 
 // Overlapper is a Thread whose guest goes on by itself once it was told to.
@@ -54,11 +77,25 @@ type Wait uint8
 const (
 	// NoWait: the call will soon be done.
 	NoWait Wait = iota
-	// Awake: it may soon be done, if others of the sandbox run.
-	Awake
-	// Asleep: it will take a while.
+	// Parked: it will take a while, in which nobody's OS thread waits.
+	Parked
+	// Asleep: it will take a while, in which the caller's OS thread sleeps.
 	Asleep
 )
+
+// Lock locks mu, which its holder may keep while the guest does something, on behalf
+// of th: while it waits, what serves the guest may serve others.
+func Lock(th Thread, mu interface {
+	sync.Locker
+	TryLock() bool
+}) {
+	if mu.TryLock() {
+		return
+	}
+	th.Waits(Asleep)
+	mu.Lock()
+	th.Waits(NoWait)
+}
 
 // EventKind tells why Run returned.
 type EventKind uint8
@@ -174,13 +211,18 @@ type IDs struct {
 }
 
 // Thread is a host thread that runs guest code. Except for Interrupt, Kill and
-// HostTID its methods are called from one goroutine at a time, which is locked
-// to its OS thread from the first call that touches the host thread on.
+// HostTID its methods are called from one goroutine at a time. Without a Runner that
+// goroutine is locked to its OS thread from the first call that touches the host
+// thread on.
 type Thread interface {
 	AddressSpace() AddressSpace
 	// Memory is the address space as the thread's own goroutine best reaches
 	// it during a call: some of it may have come with the call.
 	Memory() usermem.Memory
+	// RunBy gives a thread of a Runner's platform what the calling function waits
+	// by, which comes before Attach. With nil the caller blocks; there may be no
+	// other thread then.
+	RunBy(Parker)
 	// Attach makes the calling OS thread the one that runs the thread. It is
 	// the first call after Clone.
 	Attach() error
@@ -221,12 +263,13 @@ type Thread interface {
 	// It may be called from any goroutine.
 	Interrupt()
 	// SetIDs gives the thread what getpid(2), gettid(2), getuid(2) and so on
-	// return, so that a platform may answer them itself. With nil it may not,
-	// and results are in memory as soon as they are copied out: somebody looks
-	// at every call.
-	SetIDs(ids *IDs)
+	// return, so that a platform may answer them itself.
+	SetIDs(ids IDs)
+	// Observe has every call come to the kernel, and results be in memory as soon
+	// as they are copied out: somebody looks at each.
+	Observe()
 	// Waits tells that the kernel is about to wait on the thread's behalf, or has
-	// done so, for which the platform need not use a CPU.
+	// done so, and what that keeps from serving others.
 	Waits(Wait)
 	// Exit ends the host thread, and the host process with its last one.
 	Exit()

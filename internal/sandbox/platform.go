@@ -22,7 +22,7 @@ type spawner interface {
 
 // newPlatform makes the platform of a name. Where the host forbids what trap
 // needs, it is ptrace instead.
-func newPlatform(name string, patch bool, log *slog.Logger) (spawner, error) {
+func newPlatform(name string, patch bool, fit func() bool, log *slog.Logger) (spawner, error) {
 	if name != "trap" {
 		return ptrace.New()
 	}
@@ -32,6 +32,7 @@ func newPlatform(name string, patch bool, log *slog.Logger) (spawner, error) {
 		return ptrace.New()
 	}
 	p.Patch = patch
+	p.Fit = fit
 	return &fallback{spawner: p, log: log, other: func(fd int) (spawner, error) {
 		o, err := ptrace.New()
 		if err == nil {

@@ -20,6 +20,10 @@ type scripted struct {
 func (s *scripted) Name() string { return s.name }
 func (s *scripted) Release()     {}
 func (s *scripted) SpawnFD() int { return 7 }
+
+func (s *scripted) Handovers() (n, local uint64) { return 0, 0 }
+
+func (s *scripted) Runner() platform.Runner { return nil }
 func (s *scripted) NewProcess() (platform.Thread, error) {
 	s.calls++
 	return nil, s.err

@@ -41,7 +41,12 @@ func Run(c *Config) (int, error) {
 	}
 	st.mark("root")
 
-	pf, err := newPlatform(c.Platform, !c.NoPatch, c.Log)
+	action := filterAction(c.Platform, jailAction())
+	var fit func() bool
+	if action != jail.Off {
+		fit = jail.ThreadOK
+	}
+	pf, err := newPlatform(c.Platform, !c.NoPatch, fit, c.Log)
 	if err != nil {
 		return 0, fmt.Errorf("platform %s: %w", c.Platform, err)
 	}
@@ -64,7 +69,7 @@ func Run(c *Config) (int, error) {
 	poll := &hostpoll.Poller{}
 	conf := task.Config{
 		Platform: pf, VFS: f.v, Pipes: &f.pipes, Epoll: epoll.NewSystem(poll),
-		Net: stack.New(network(c), f.v, poll), Table: syscalls.Table(), Log: c.Log, Tracer: tracer,
+		Net: stack.New(network(c), f.v, poll), Table: syscalls.Table(), Log: c.Log, Tracer: tracer, Observe: printer != nil,
 		Hostname: c.hostLabel(), Domain: c.Domainname, MaxPIDs: c.PIDs, MemoryLimit: c.Memory, Limits: c.limits(limitsNow),
 		ProtectInit: c.bundle,
 	}
@@ -74,10 +79,7 @@ func Run(c *Config) (int, error) {
 			_ = host.StopSelf()
 		}
 	}
-	action := filterAction(c.Platform, jailAction())
-	if action != jail.Off {
-		conf.ThreadOK = jail.ThreadOK
-	}
+	conf.ThreadOK = fit
 	k := task.New(conf)
 	ttys := tty.NewSystem(k, f.nextMinor())
 	k.SetTTYs(ttys)
@@ -167,7 +169,7 @@ func Run(c *Config) (int, error) {
 	killed = timedOut.Load() || !status.Exited()
 	st.mark("end")
 	if stats != nil {
-		st.print(c.Stats, stats, f)
+		st.print(c.Stats, stats, f, pf)
 	}
 	switch {
 	case timedOut.Load():

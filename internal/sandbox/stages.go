@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sentinel/internal/host"
+	"sentinel/internal/platform"
 	"sentinel/internal/strace"
 )
 
@@ -38,8 +39,10 @@ func (s *stages) mark(name string) {
 	s.last = now
 }
 
-func (s *stages) print(w io.Writer, calls *strace.Stats, f *files) {
+func (s *stages) print(w io.Writer, calls *strace.Stats, f *files, p platform.Platform) {
 	calls.Print(w)
+	n, local := p.Handovers()
+	fmt.Fprintf(w, "%-22s %8d\n%-22s %8d\n", "hand-overs", n, "answered by the stub", local)
 	fmt.Fprintf(w, "\n%-22s %8.0f us (CPU)\n", "runtime and packages", float64(s.boot)/1e3)
 	for i, n := range s.names {
 		fmt.Fprintf(w, "%-22s %8.0f us\n", n, float64(s.times[i])/1e3)

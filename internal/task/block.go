@@ -96,14 +96,10 @@ func (b *blocking) hostWait() (fd int, all bool) {
 func (b *blocking) sleep(d time.Duration) {
 	t := b.t
 	fd, all := b.hostWait()
-	if b.waits != platform.Asleep {
-		t.sleeping.Store(true)
-		if b.w != nil && fd < 0 {
-			b.setWait(platform.Awake)
-			if t.park.spin() {
-				return
-			}
-		}
+	t.sleeping.Store(true)
+	if t.park.by != nil && fd < 0 && d <= 0 {
+		b.setWait(platform.Parked)
+	} else {
 		b.setWait(platform.Asleep)
 		t.k.blocked()
 	}
@@ -164,9 +160,9 @@ func (k *Kernel) makePlaces(tasks int) {
 // to park it by the Go scheduler takes two switches of threads where one futex
 // will do.
 type parker struct {
+	by     platform.Parker // if a Runner's function is to wait
 	woken  atomic.Uint32
 	asleep atomic.Uint32 // one of the following
-	fails  int           // of spin, in a row
 
 	mu    sync.Mutex // of changes of event, and of who wakes
 	event int        // wakes a sleeper in poll(2); 0 if there is none
@@ -176,36 +172,21 @@ const (
 	awake = iota
 	inFutex
 	inPoll
+	inPark
 )
 
 // prepare forgets earlier wake-ups. What they were for is looked at after it.
 func (p *parker) prepare() { p.woken.Store(0) }
 
-// spin waits for a wake-up for a moment while others run, and reports whether
-// it has come. Where it did not of late, it tries only now and then.
-func (p *parker) spin() bool {
-	if p.fails > 8 {
-		if p.fails++; p.fails%16 != 0 {
-			return false
-		}
-	}
-	if !host.CanYield() {
-		return false
-	}
-	for begin := time.Now(); host.Yield() && time.Since(begin) < spinTime; {
-		if p.woken.Load() != 0 {
-			p.fails = 0
-			return true
-		}
-	}
-	p.fails = min(p.fails+1, 1<<20)
-	return p.woken.Load() != 0
-}
-
-// spinTime is how long a blocked call tries to do without sleep.
-const spinTime = 30 * time.Microsecond
-
 func (p *parker) wait(d time.Duration) {
+	if p.by != nil && d <= 0 {
+		p.asleep.Store(inPark)
+		if p.woken.Load() == 0 {
+			p.by.Park()
+		}
+		p.asleep.Store(awake)
+		return
+	}
 	p.asleep.Store(inFutex)
 	if p.woken.Load() == 0 {
 		host.FutexWait(&p.woken, 0, d)
@@ -248,6 +229,8 @@ func (p *parker) wake() {
 		return
 	}
 	switch p.asleep.Load() {
+	case inPark:
+		p.by.Unpark()
 	case inFutex:
 		host.FutexWake(&p.woken)
 	case inPoll:

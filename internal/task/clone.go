@@ -220,8 +220,7 @@ func (t *Task) Clone(a CloneArgs, newPIDFD func(g *ThreadGroup) (int32, error)) 
 	k.goroutines.Add(1)
 	tasks := len(k.tasks)
 	k.mu.Unlock()
-	k.makePlaces(tasks)
-	k.threads.Go(c.run)
+	k.begin(c, tasks)
 
 	if vforked != nil {
 		t.waitVfork(vforked)

@@ -85,12 +85,7 @@ func (r fileReader) readHead() ([]byte, error) {
 // Exec implements execve(2) and execveat(2). The new process is complete before
 // anything of the old one is given up.
 func (t *Task) Exec(a ExecArgs) error {
-	t.th.Waits(platform.Asleep) // if all goes well, it waits for nothing but its end
-	err := t.exec(a)
-	if err != nil {
-		t.th.Waits(platform.NoWait)
-	}
-	return err
+	return t.exec(a)
 }
 
 func (t *Task) exec(a ExecArgs) error {
@@ -103,6 +98,7 @@ func (t *Task) exec(a ExecArgs) error {
 		p.release()
 		return err
 	}
+	th.RunBy(t.runBy)
 	m, err := t.mapProgram(th, p, a.Filename, a.Envv)
 	if err == nil {
 		err = t.deThread()

@@ -1,8 +1,9 @@
 // Package task is the kernel's core: tasks, thread groups, process groups and
 // sessions, signals, the run loop, fork, exec, exit and wait.
 //
-// Each guest thread is run by one goroutine, locked to an OS thread: resume,
-// get an event, handle it, resume. Handlers block the goroutine.
+// Each guest thread is served by one function: resume, get an event, handle it,
+// resume. It runs on a goroutine locked to an OS thread, or as the platform's Runner
+// has it.
 //
 // Lock order:
 //
@@ -60,6 +61,8 @@ type Config struct {
 	Table    []Syscall // by number
 	Log      *slog.Logger
 	Tracer   Tracer // or nil
+	// Observe has the Tracer see every call, those too that a platform could answer.
+	Observe  bool
 	Hostname string
 	Domain   string
 	MaxPIDs  int // 0: no limit but the pid space
@@ -274,8 +277,8 @@ func (k *Kernel) ThreadGroups() []*ThreadGroup {
 	return out
 }
 
-// maxTasks bounds threads of the guest, each of which has one of the supervisor's:
-// the Go runtime gives up at 10000.
+// maxTasks bounds threads of the guest, each of which may have one of the
+// supervisor's: the Go runtime gives up at 10000.
 const maxTasks = 8000
 
 // allocPID reserves a free id. k.mu is held.

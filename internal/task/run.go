@@ -11,11 +11,19 @@ import (
 // run is the life of a task's goroutine.
 func (t *Task) run() {
 	defer t.k.goroutines.Done()
-	if err := t.th.Attach(); err != nil {
+	t.th.RunBy(t.runBy)
+	// Who is to die already may find its host process gone.
+	if err := t.th.Attach(); err != nil && !t.mustDie() {
 		t.k.cfg.Log.Error("cannot take over a guest thread", "tid", t.tid, "error", err)
 		t.k.KillGroup(t.tg, killedBy(signal.SIGKILL))
 	}
 	t.loop()
+}
+
+func (t *Task) mustDie() bool {
+	t.k.mu.Lock()
+	defer t.k.mu.Unlock()
+	return t.dying
 }
 
 func (t *Task) loop() {

@@ -1,12 +1,14 @@
 package task
 
 import (
+	"runtime"
 	"strings"
 	"sync"
 	"time"
 
 	"sentinel/internal/abi/linux"
 	"sentinel/internal/cred"
+	"sentinel/internal/platform"
 	"sentinel/internal/signal"
 	"sentinel/internal/vfs"
 )
@@ -87,7 +89,35 @@ func (k *Kernel) Run() {
 	k.mu.Lock()
 	t := k.tasks[1]
 	k.mu.Unlock()
-	t.loop()
+	r := k.cfg.Platform.Runner()
+	if r == nil {
+		t.loop()
+		return
+	}
+	runtime.UnlockOSThread()
+	r.Do(func(p platform.Parker) {
+		t.setParker(p)
+		t.th.RunBy(p)
+		t.loop()
+	})
+	runtime.LockOSThread()
+}
+
+// begin has a new task run; there are so many now.
+func (k *Kernel) begin(t *Task, tasks int) {
+	if r := k.cfg.Platform.Runner(); r != nil {
+		r.Go(func(p platform.Parker) {
+			t.setParker(p)
+			t.run()
+		})
+		return
+	}
+	k.makePlaces(tasks)
+	k.threads.Go(t.run)
+}
+
+func (t *Task) setParker(p platform.Parker) {
+	t.runBy, t.park.by = p, p
 }
 
 func (t *Task) loadInit(a *InitArgs) error {
@@ -109,6 +139,7 @@ func (t *Task) loadInit(a *InitArgs) error {
 		p.release()
 		return err
 	}
+	th.RunBy(nil)
 	m, err := t.mapProgram(th, p, name, a.Envv)
 	if err != nil {
 		p.release()

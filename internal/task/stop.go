@@ -1,6 +1,7 @@
 package task
 
 import (
+	"sentinel/internal/platform"
 	"sentinel/internal/signal"
 )
 
@@ -53,7 +54,11 @@ func (g *ThreadGroup) stopLocked(sig int) {
 func (t *Task) waitStopped() {
 	g := t.tg
 	t.stopped = true
-	defer func() { t.stopped = false }()
+	t.th.Waits(platform.Asleep)
+	defer func() {
+		t.stopped = false
+		t.th.Waits(platform.NoWait)
+	}()
 	for g.stopSig != 0 && !t.dying {
 		if !g.stopTold && g.allStopped() {
 			g.stopTold, g.stopReport = true, true

@@ -29,6 +29,7 @@ type Task struct {
 	mem      usermem.Memory // of th
 	then     func()         // to be done when the guest goes on
 	park     parker
+	runBy    platform.Parker // nil if the task has an OS thread of its own
 	ctx      vfs.Context
 	buf      *[]byte // scratch memory, nil or of buffers
 	sysNr    uint64  // of the call in progress
@@ -173,12 +174,12 @@ func (t *Task) tellIDs() {
 	if t.th == nil {
 		return
 	}
-	if t.k.cfg.Tracer != nil {
-		t.th.SetIDs(nil)
+	if t.k.cfg.Observe {
+		t.th.Observe()
 		return
 	}
 	c := t.Cred()
-	t.th.SetIDs(&platform.IDs{PID: t.tg.pid, TID: t.tid, UID: c.UID, EUID: c.EUID, GID: c.GID, EGID: c.EGID})
+	t.th.SetIDs(platform.IDs{PID: t.tg.pid, TID: t.tid, UID: c.UID, EUID: c.EUID, GID: c.GID, EGID: c.EGID})
 }
 
 // Ctx returns the context for VFS operations. It is valid during one call.

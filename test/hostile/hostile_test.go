@@ -259,6 +259,8 @@ func TestAttacks(t *testing.T) {
 		{mode: "theft-self", runs: 2, timeout: 500 * time.Millisecond},
 		{mode: "hidden", seeds: 3, n: 4, timeout: time.Second}, // they share its memory
 		{mode: "hidden-fork", n: 4, survives: true},
+		{mode: "hidden-ring", n: 40, survives: true},
+		{mode: "flood", seeds: 2, n: 20, survives: true},
 		{mode: "hidden-wait", n: 2, timeout: 500 * time.Millisecond},
 		{mode: "threads", n: 200, survives: true},
 		{mode: "threads", n: 1100, survives: true, flags: []string{"--pids=2000"}},

@@ -29,6 +29,8 @@ type Platform struct {
 	// process that it is meant for has received it.
 	sockMu sync.Mutex
 	xsize  atomic.Int64 // of the extended state, once known
+
+	handovers atomic.Uint64
 }
 
 // New returns the platform.
@@ -59,9 +61,15 @@ const options = unix.PTRACE_O_EXITKILL | unix.PTRACE_O_TRACESYSGOOD
 // SpawnFrom makes fd, which must be open, the descriptor of that file.
 func (p *Platform) SpawnFrom(fd int) error { return p.image.MoveTo(fd) }
 
+// Handovers implements platform.Platform.
+func (p *Platform) Handovers() (n, local uint64) { return p.handovers.Load(), 0 }
+
 // SpawnFD is the descriptor of the file that guest processes start from, for
 // the jail.
 func (p *Platform) SpawnFD() int { return p.image.FD() }
+
+// Runner implements platform.Platform.
+func (p *Platform) Runner() platform.Runner { return nil }
 
 // NewProcess implements platform.Platform.
 func (p *Platform) NewProcess() (platform.Thread, error) {

@@ -197,6 +197,7 @@ func (t *thread) Run() platform.Event {
 			break
 		}
 		if ev, ok := t.stopped(unix.WaitStatus(st)); ok {
+			t.p.handovers.Add(1)
 			return ev
 		}
 	}
@@ -323,7 +324,10 @@ func (t *thread) Interrupt() {
 }
 
 // SetIDs implements platform.Thread.
-func (t *thread) SetIDs(*platform.IDs) {}
+func (t *thread) SetIDs(platform.IDs) {}
+
+// Observe implements platform.Thread: every call comes to the kernel.
+func (t *thread) Observe() {}
 
 // Waits implements platform.Thread.
 func (t *thread) Waits(platform.Wait) {}
@@ -429,6 +433,9 @@ func (t *thread) PeakRSS(bool) (uint64, bool) {
 	defer t.proc.mu.Unlock()
 	return t.proc.peak, t.proc.reaped
 }
+
+// RunBy implements platform.Thread.
+func (t *thread) RunBy(platform.Parker) {}
 
 // Abandon implements platform.Thread.
 func (t *thread) Abandon() {

@@ -145,6 +145,24 @@ func (c Channel) Send(fds ...int) error {
 	return unix.Sendmsg(c.sup, []byte{0}, unix.UnixRights(fds...), nil, unix.MSG_DONTWAIT)
 }
 
+// Receive takes the one descriptor that a guest process has sent.
+func (c Channel) Receive() (int, error) {
+	buf, oob := make([]byte, 1), make([]byte, 64)
+	_, n, _, _, err := unix.Recvmsg(c.sup, buf, oob, unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC)
+	if err != nil {
+		return -1, err
+	}
+	ms, err := unix.ParseSocketControlMessage(oob[:n])
+	if err != nil || len(ms) != 1 {
+		return -1, linux.EPROTO
+	}
+	fds, err := unix.ParseUnixRights(&ms[0])
+	if err != nil || len(fds) != 1 {
+		return -1, linux.EPROTO
+	}
+	return fds[0], nil
+}
+
 // Drain throws away descriptors that were sent and not received.
 func (c Channel) Drain() {
 	buf, oob := make([]byte, 1), make([]byte, 64)

@@ -1,62 +1,137 @@
 package trap
 
 import (
-	"runtime"
 	"sync/atomic"
-	"time"
 
-	"sentinel/internal/host"
+	"sentinel/internal/platform"
 )
 
 // await waits for the next event and returns its kind, 0 if the thread is gone.
 func (t *thread) await() uint32 {
 	c := t.c
-	spin := t.p.spin
-	if !t.habit.spins() {
-		spin = 0
-	}
-	if spin > 0 && t.spin(spin) {
-		t.habit.came()
-	} else {
-		blocked := t.blocked()
+	spun := t.spin > 0 && t.spinForEvent()
+	for !spun && (atomic.LoadUint32(&c.State) != stEvent || t.co != nil && t.rung.Load() == 0) {
+		if t.dead.Load() {
+			return 0
+		}
 		switch {
-		case blocked: // that tells nothing of how soon calls come
-		case spin > 0 && !t.mayYield && c.SupCPU == c.StubCPU:
-			t.sharedCPU()
+		case t.co != nil:
+			t.parkForRing()
+		case t.solo:
+			t.receive()
 		default:
-			t.habit.failed()
-		}
-		counts := t.computes && !blocked
-		if counts {
-			t.p.asleep.Add(1)
-		}
-		atomic.StoreUint32(&c.SupSleeps, 1)
-		t.waiting.Store(true)
-		for {
-			s := atomic.LoadUint32(&c.State)
-			if s == stEvent || t.dead.Load() {
-				break
-			}
-			futexWait(&c.State, s)
-		}
-		t.waiting.Store(false)
-		atomic.StoreUint32(&c.SupSleeps, 0)
-		if counts {
-			t.p.asleep.Add(-1)
+			t.sleepForEvent()
 		}
 	}
-	if atomic.LoadUint32(&c.State) != stEvent {
-		return 0
+	if t.co != nil {
+		t.hand.Came(&t.p.machine, t.p.clock.now(), spun)
 	}
 	ev := atomic.LoadUint32(&c.Event)
-	if ev&evSliceLost != 0 {
-		host.SliceLost(time.Now())
-	}
 	kind := ev & 0xff
 	if kind != evDone && !t.setFrame(c.Frame, ev&evPatched != 0) {
 		return 0
 	}
 	return kind
+}
+
+// readyToWait tells the stub how both sides will wait after the reply that is about
+// to be given.
+func (t *thread) readyToWait() {
+	c, p := t.c, t.p
+	t.spin = 0
+	if c.Released != 0 {
+		c.Released = 0
+	}
+	if t.co != nil {
+		alone := t.proc.family.bell.awaited.Load() == 0 && p.d.queued.Load() == 0
+		t.spin = p.clock.ticks(t.hand.Reply(&p.machine, p.clock.now(), alone))
+	}
+	if t.spin == 0 {
+		// Before the reply: the stub that gets it may be quick.
+		atomic.StoreUint32(&c.SupSleeps, 1)
+		return
+	}
+	c.SupCPU = currentCPU()
+	if t.rung.Load() != 0 {
+		c.StubCPU = ^uint32(0) // it will say where it goes on
+		t.place(c.SupCPU)
+	}
+	atomic.StoreUint64(&c.Spin, t.spin)
+	atomic.StoreUint32(&c.SupSleeps, 0)
+}
+
+// spinForEvent waits for an event awake, and reports whether it has come.
+func (t *thread) spinForEvent() bool {
+	c, p := t.c, t.p
+	begin := p.clock.now()
+	defer t.settle()
+	if spinUntil(&c.State, stEvent, t.spin, &c.SupCPU, &c.StubCPU) {
+		return true
+	}
+	t.hand.Missed(&p.machine, begin, p.clock.now())
+	atomic.StoreUint32(&c.SupSleeps, 1)
+	// Who has not seen that does not ring; who has does so in vain.
+	return atomic.LoadUint32(&c.State) == stEvent
+}
+
+// parkForRing gives the dispatcher back until the stub rings the bell.
+func (t *thread) parkForRing() {
+	t.startAwaiting()
+	if (t.rung.Load() != 0 || t.dead.Load()) && t.stopAwaiting() {
+		return
+	}
+	t.co.Park()
+	t.stopAwaiting()
+}
+
+// receive waits for a ring of the only thread that there is.
+func (t *thread) receive() {
+	b := t.proc.family.bell
+	if _, id, err := b.receive(); err == 0 {
+		b.open.Add(1)
+		t.rung.Store(id)
+	} else if t.proc.isDead() {
+		t.dead.Store(true)
+	}
+}
+
+// sleepForEvent has the calling OS thread sleep on the control block.
+func (t *thread) sleepForEvent() {
+	t.waiting.Store(true)
+	for {
+		s := atomic.LoadUint32(&t.c.State)
+		if s == stEvent || t.dead.Load() {
+			break
+		}
+		futexWait(&t.c.State, s)
+	}
+	t.waiting.Store(false)
+}
+
+// RunBy implements platform.Thread.
+func (t *thread) RunBy(p platform.Parker) {
+	t.co, _ = p.(*coroutine)
+	t.solo = p == nil
+	// The stub looks at these the next time that it has something to say, which
+	// is after the next reply.
+	atomic.StoreUint32(&t.c.Bell, 1)
+}
+
+// Waits implements platform.Thread.
+func (t *thread) Waits(w platform.Wait) {
+	if t.co == nil {
+		return
+	}
+	switch w {
+	case platform.Asleep:
+		t.co.d.hold()
+	case platform.Parked:
+		if t.proc.family.bell.open.Load() > manyOpen {
+			// The host looks at all of them for each ring and each answer.
+			atomic.StoreUint32(&t.c.Released, 1)
+			t.answerRing()
+		}
+	}
 }
 
 // blocked reports whether the guest waits for another of its threads, without
@@ -70,145 +145,4 @@ func (t *thread) Sleeping() bool {
 	defer pr.mu.Unlock()
 	// A thread that has left has given its memory back.
 	return pr.threads[t.tid] == t && t.blocked()
-}
-
-// habit knows how often in a row nothing came while spinning.
-type habit int
-
-// spins reports whether to spin is worth a try: if nothing came in time of late
-// it is better to sleep at once, and to look now and then whether that has changed.
-func (h habit) spins() bool { return h <= 8 || h%16 == 0 }
-
-func (h *habit) came() { *h = 0 }
-
-// failed notes a wait that ended asleep, whether or not there was a try.
-func (h *habit) failed() { *h++ }
-
-// patience is how much longer a supervisor's thread spins if it is one of few that
-// do, half as many as there are CPUs: to wake up a thread on a CPU that has gone
-// to sleep can take tens of microseconds, and programs compute for about as long
-// between their calls while they start.
-const patience = 10
-
-// lostTicks is for how long a thread must have been kept from spinning to tell
-// that somebody else wants its CPU, and restlessCalls how many waits it then is
-// not patient.
-const (
-	lostTicks     = 90_000
-	restlessCalls = 8
-)
-
-// roundTicks is how long the supervisor spins before it yields, in TSC ticks:
-// longer than a stub takes to go on with a call, shorter than a switch of threads.
-const roundTicks = 6000
-
-// crowdTicks is the same where more threads spin than there are CPUs.
-const crowdTicks = 600
-
-// spin waits for an event for a time of at most ticks TSC ticks, or for much
-// longer where a CPU is to spare.
-func (t *thread) spin(ticks uint64) bool {
-	// Most come at once, and need not be counted.
-	if t.spinRound() {
-		return true
-	}
-	t.p.spinning.Add(1)
-	defer t.p.spinning.Add(-1)
-	if !host.CanYield() {
-		return t.spinOnly(ticks)
-	}
-	came, calm := t.spinAndYield(ticks, false)
-	if came || !calm || t.blocked() || !t.p.takePatience() {
-		return came
-	}
-	came, _ = t.spinAndYield(patience*ticks, true)
-	t.p.patient.Add(-1)
-	return came
-}
-
-// spinOnly is spin where to yield costs too much. Whether a CPU is to spare shows
-// in that nobody takes it away.
-func (t *thread) spinOnly(ticks uint64) bool {
-	c := t.c
-	if spinUntil(&c.State, stEvent, ticks, &c.SupCPU, &c.StubCPU) {
-		return true
-	}
-	if t.restless > 0 {
-		t.restless--
-		return false
-	}
-	if t.blocked() || c.SupCPU == c.StubCPU || !t.p.takePatience() {
-		return false
-	}
-	defer t.p.patient.Add(-1)
-	for begin, last := ticksNow(), uint64(0); last < patience*ticks && !t.blocked() && !t.p.crowded(); {
-		if spinUntil(&c.State, stEvent, roundTicks, &c.SupCPU, &c.StubCPU) {
-			return true
-		}
-		now := ticksNow() - begin
-		if c.SupCPU == c.StubCPU || now-last > roundTicks+lostTicks {
-			t.restless = restlessCalls
-			return false
-		}
-		last = now
-	}
-	return false
-}
-
-// takePatience reports whether a thread may spin for long.
-func (p *Platform) takePatience() bool {
-	if int(p.patient.Add(1)) <= runtime.NumCPU()/2 && !p.crowded() {
-		return true
-	}
-	p.patient.Add(-1)
-	return false
-}
-
-// crowded reports whether threads of the guest could use the CPUs that others
-// spin on: for each that runs somebody spins or sleeps.
-func (p *Platform) crowded() bool {
-	return int(p.spinning.Load()+p.asleep.Load()+p.patient.Load()) > runtime.NumCPU()
-}
-
-// spinRound spins for as long as nobody need yield.
-func (t *thread) spinRound() bool {
-	round := uint64(roundTicks)
-	if int(t.p.spinning.Load()) > runtime.NumCPU() {
-		round = crowdTicks
-	}
-	return spinUntil(&t.c.State, stEvent, round, &t.c.SupCPU, &t.c.StubCPU)
-}
-
-// spinAndYield lets others run in between; calm tells that these did not take
-// long. With patient it ends when others could use the CPU.
-func (t *thread) spinAndYield(ticks uint64, patient bool) (came, calm bool) {
-	c := t.c
-	shared := false
-	for begin := ticksNow(); ; {
-		if c.SupCPU == c.StubCPU && !shared {
-			shared = true
-			t.sharedCPU()
-		}
-		// The stub, or whom the guest waits for, may need this CPU.
-		if !host.Yield() {
-			return atomic.LoadUint32(&c.State) == stEvent, false
-		}
-		if ticksNow()-begin > ticks || t.blocked() || patient && t.p.crowded() {
-			return atomic.LoadUint32(&c.State) == stEvent, true
-		}
-		if t.spinRound() {
-			return true, true
-		}
-	}
-}
-
-// sharedCPU is called when the stub and the supervisor share a CPU, as the host
-// likes to have both sides of a hand-over. Now and then one moves away; rarely,
-// if that is of no use.
-func (t *thread) sharedCPU() {
-	switch n := t.sameCPU; {
-	case n < 1024 && n%4 == 2, n%1024 == 0 && n > 0:
-		leaveCPU(int(t.c.SupCPU))
-	}
-	t.sameCPU++
 }

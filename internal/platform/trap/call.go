@@ -27,7 +27,7 @@ func (t *thread) orders(calls []platform.HostCall) (uint64, error) {
 		files = files || calls[i].HasFile
 	}
 	if files {
-		t.proc.ch.mu.Lock()
+		platform.Lock(t, &t.proc.ch.mu)
 		defer t.proc.ch.mu.Unlock()
 	}
 	d, err := t.fill(calls)
@@ -174,10 +174,10 @@ func (t *thread) Clone(a platform.CloneArgs) (platform.Thread, error) {
 	if a.ClearTID != 0 {
 		flags |= unix.CLONE_CHILD_CLEARTID
 	}
-	c := &thread{p: t.p, as: t.as, proc: t.proc, fresh: true}
+	c := &thread{p: t.p, as: t.as, proc: t.proc, fresh: true, co: t.co}
 	o := order{Args: [6]uint64{flags, a.ClearTID}}
 	own := !a.SameProcess && !a.SameMemory
-	t.proc.ch.mu.Lock()
+	platform.Lock(t, &t.proc.ch.mu)
 	defer t.proc.ch.mu.Unlock()
 	if own {
 		if err := c.newMemory(t); err != nil {
@@ -217,7 +217,9 @@ func (t *thread) Clone(a platform.CloneArgs) (platform.Thread, error) {
 		c.slot = t.p.initSlot(c.as.r, c.n)
 	}
 	c.c = controlOf(c.slot)
-	c.c.Spin = 0 // until somebody attends to it, which takes longer
+	if t.co != nil {
+		c.c.Bell, c.c.SupSleeps = 1, 1
+	}
 	fp, err := t.ReadFPState()
 	if err != nil {
 		return undo(err)

@@ -38,7 +38,6 @@ const (
 	evInterrupt = 4
 	evDone      = 5
 	evPatched   = 0x100
-	evSliceLost = 0x200
 	opReturn    = 1
 	opResume    = 2
 	opOrders    = 3
@@ -48,8 +47,6 @@ const (
 	opCAS       = 7
 	opSaveFP    = 8
 	opFinish    = 9
-	spinYield   = 1
-	spinGiveWay = 2
 )
 
 // control is struct cb: the control block of a thread. Everything in it can be
@@ -79,7 +76,9 @@ type control struct {
 	Arg                   uint64
 	Result                uint64
 
-	CallsLocal, CallsForwarded, Sleeps   uint64
+	CallsLocal, CallsForwarded           uint64
+	Released                             uint32
+	_                                    uint32
 	Flags                                uint64
 	PID, TID, UID, EUID, GID, EGID, PPID uint32
 	Blocked                              uint32
@@ -92,7 +91,7 @@ type control struct {
 
 	Spin         uint64
 	Patched      uint32
-	SliceLost    uint32
+	Bell         uint32
 	CallsPatched uint64
 	FlagsSaved   uint64
 	NrLive       uint64

@@ -42,10 +42,9 @@ func TestLayout(t *testing.T) {
 		"OFF_ORDERS": offOrders, "OFF_STACK": offStack, "STACK_SIZE": stackSize, "OFF_BUF": offBuf,
 		"IN_MAX": inSize, "VEC_DATA": vecData, "OFF_OUT": offOut, "OUT_MAX": outSize, "OFF_OUT2": offOut2, "OUT_LEN2": outLen2, "OFF_UC": offUC, "OFF_SELF": offSelf, "OFF_FP": offFP,
 		"ST_GUEST": stGuest, "ST_EVENT": stEvent, "ST_REPLY": stReply,
-		"EV_READY": evReady, "EV_SYSCALL": evSyscall, "EV_FAULT": evFault, "EV_INTERRUPT": evInterrupt, "EV_DONE": evDone, "EV_PATCHED": evPatched, "EV_SLICE_LOST": evSliceLost,
+		"EV_READY": evReady, "EV_SYSCALL": evSyscall, "EV_FAULT": evFault, "EV_INTERRUPT": evInterrupt, "EV_DONE": evDone, "EV_PATCHED": evPatched,
 		"OP_RETURN": opReturn, "OP_RESUME": opResume, "OP_ORDERS": opOrders, "OP_BLOCK": opBlock, "OP_CLONE": opClone,
 		"OP_EXIT": opExit, "OP_CAS": opCAS, "OP_SAVE_FP": opSaveFP, "OP_FINISH": opFinish,
-		"SPIN_YIELD": spinYield, "SPIN_GIVE_WAY": spinGiveWay,
 		"RECV_DROP": recvDrop, "RECV_TAKE": recvTake, "RECV_KEEP": recvKeep,
 		"sizeof(struct order)": orderSize,
 	}

@@ -106,7 +106,7 @@ func (t *thread) sawSite(pc, nr uint64) {
 	if !s.hot(pc) || nr >= 1<<16 || pc <= 7 || pc >= 1<<47 || t.as.Hidden(pc) {
 		return
 	}
-	s.patching.Lock()
+	platform.Lock(t, &s.patching)
 	defer s.patching.Unlock()
 	t.patch(s, pc, nr)
 }

@@ -3,6 +3,7 @@ package trap
 import (
 	"bytes"
 	"os"
+	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -64,11 +65,36 @@ type family struct {
 	n      int          // of processes that the supervisor knows, under Platform.mu
 	// swept: the last known one was killed with all others, under Platform.mu.
 	swept bool
+	bell  *bell // set before anything of the guest's runs
 }
 
 func newProcess(ch *channel, f *family) *process {
 	ch.users.Add(1)
 	return &process{threads: map[int]*thread{}, ch: ch, family: f, gone: make(chan struct{})}
+}
+
+// spawnFit is spawn on an OS thread that may run guests: where each has a Landlock
+// domain of its own, the guest's is that of the thread which makes it.
+func (p *Platform) spawnFit(r *region) (*process, error) {
+	if p.Fit == nil {
+		return p.spawn(r)
+	}
+	// Not to be moved to another thread in between.
+	runtime.LockOSThread()
+	if p.Fit() {
+		defer runtime.UnlockOSThread()
+		return p.spawn(r)
+	}
+	runtime.UnlockOSThread()
+	var pr *process
+	var err error
+	done := make(chan struct{})
+	host.OnThread(p.Fit, func() {
+		pr, err = p.spawn(r)
+		close(done)
+	})
+	<-done
+	return pr, err
 }
 
 // spawn starts a process from the stub's file, which maps r.
@@ -110,6 +136,7 @@ func (pr *process) addThread(c *thread) bool {
 	}
 	pr.threads[c.tid] = c
 	c.as.AddThread(c.tid, pr.pid)
+	c.enterBell()
 	return true
 }
 
@@ -130,6 +157,7 @@ func (p *Platform) adopt(c *thread) bool {
 	c.proc.pid = c.tid
 	c.as.AddMember(c.tid)
 	p.registerLocked(c)
+	c.enterBell()
 	return true
 }
 
@@ -151,11 +179,12 @@ func (p *Platform) noteLocked(c *thread) {
 func (p *Platform) watchLocked(pr *process) {
 	if !p.reaping {
 		p.reaping = true
+		p.ends.Add(1)
 		host.Go(p.reap)
 	}
 	if p.procs[pr.pid] == pr && !isChild(pr.pid) {
 		if f := p.endLocked(pr); f != nil { // it was quick, and has been reaped already
-			f.end()
+			p.endFamily(f)
 		}
 	}
 }
@@ -179,9 +208,10 @@ func (p *Platform) endLocked(pr *process) *family {
 	return pr.family
 }
 
-// end ends what is left of a family. Its group has its id as long as anybody is in
-// it, if only a zombie.
-func (f *family) end() {
+// endFamily ends what is left of a family. Its group has its id as long as anybody
+// is in it, if only a zombie.
+func (p *Platform) endFamily(f *family) {
+	p.endBell(f.bell)
 	if !f.swept {
 		guestmem.Kill(f.pgid, true)
 	}
@@ -201,7 +231,7 @@ func (p *Platform) reap() {
 			for _, pr := range p.procs {
 				if !isChild(pr.pid) {
 					if f := p.endLocked(pr); f != nil {
-						f.end()
+						p.endFamily(f)
 					}
 				}
 			}
@@ -209,6 +239,7 @@ func (p *Platform) reap() {
 			p.reaping = !done
 			p.finishUnlock()
 			if done {
+				p.ends.Done()
 				return
 			}
 			continue
@@ -223,7 +254,7 @@ func (p *Platform) reap() {
 		p.zombie = pid
 		p.mu.Unlock()
 		if f != nil {
-			f.end()
+			p.endFamily(f)
 		}
 		unix.Wait4(pid, nil, unix.WALL|unix.WNOHANG, nil)
 		if pr != nil {
@@ -297,6 +328,8 @@ func (t *thread) leave() {
 	delete(pr.threads, t.tid)
 	empty := len(pr.threads) == 0
 	pr.mu.Unlock()
+	t.leaveBell()
+	p.local.Add(t.c.CallsLocal)
 	if empty {
 		pr.kill()
 		p.mu.Lock()

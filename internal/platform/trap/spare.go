@@ -1,11 +1,6 @@
 package trap
 
-import (
-	"time"
-
-	"sentinel/internal/host"
-	"sentinel/internal/platform/stub"
-)
+import "sentinel/internal/platform/stub"
 
 // spare is what the next exec and the next fork need of the host, made in
 // advance: a process that begins to stand in the stub, in which no guest has run,
@@ -43,7 +38,7 @@ func (m *ownMemory) release() {
 
 // Begin implements platform.Beginner. If it fails, NewProcess tries again and
 // says why.
-func (p *Platform) Begin() { p.addThread(p.spin) }
+func (p *Platform) Begin() { p.addThread() }
 
 // Prepare implements platform.Preparer. It makes what is not there. One thread at a
 // time does, and nobody else adds to the spare.
@@ -56,9 +51,7 @@ func (p *Platform) Prepare() {
 		return
 	}
 	if have.th == nil {
-		p.adding.Store(true)
-		p.addThread(0)
-		p.adding.Store(false)
+		p.addThread()
 	}
 	if have.mem == nil {
 		if m, err := p.newOwnMemory(); err == nil { // else the next fork tells
@@ -72,22 +65,16 @@ func (p *Platform) Prepare() {
 	p.mu.Unlock()
 }
 
-// addingTime is more than it takes to begin a process.
-const addingTime = time.Millisecond
-
-func (p *Platform) addThread(spin uint64) {
-	if t, err := p.begin(spin); err == nil {
+func (p *Platform) addThread() {
+	if t, err := p.begin(); err == nil {
 		p.mu.Lock()
 		p.spare.th = t
 		p.mu.Unlock()
 	}
 }
 
-// takeThread returns the spare process, if there is one that works. One that is
-// being made will be there sooner than another.
+// takeThread returns the spare process, if there is one that works.
 func (p *Platform) takeThread() *thread {
-	for begin := time.Now(); p.adding.Load() && host.Yield() && time.Since(begin) < addingTime; {
-	}
 	p.mu.Lock()
 	t := p.spare.th
 	p.spare.th = nil
@@ -95,7 +82,6 @@ func (p *Platform) takeThread() *thread {
 	if t == nil || p.complete(t) != nil {
 		return nil
 	}
-	t.setSpin()
 	return t
 }
 

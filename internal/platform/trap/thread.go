@@ -10,9 +10,9 @@ import (
 
 	"sentinel/internal/abi/linux"
 	"sentinel/internal/arch"
-	"sentinel/internal/host"
 	"sentinel/internal/platform"
 	"sentinel/internal/platform/guestmem"
+	"sentinel/internal/platform/trap/handoff"
 )
 
 // interruptSignal makes a guest thread stop where it is.
@@ -48,14 +48,15 @@ type thread struct {
 	fpLive      bool   // the extended state is in the thread's registers
 	watched     bool   // somebody looks at each call and its results
 	fpInit      []byte // extended state for a clone's first run
-	habit       habit
-	sameCPU     int
-	restless    int           // waits without patience
-	waits       platform.Wait // the supervisor, for something else
-	computes    bool          // it waits for the guest's next call, not for the stub
-	mayYield    bool          // as the stub knows it
-	then        func()        // to be called when the guest goes on
-	placed      bool          // on some CPUs until it runs
+	then        func() // to be called when the guest goes on
+
+	co     *coroutine    // that serves it; nil if an OS thread does
+	solo   bool          // one that receives its rings
+	awaits atomic.Bool   // co parks until the stub rings
+	rung   atomic.Uint64 // the id of a ring that has no answer yet
+	hand   handoff.Thread
+	spin   uint64 // how long both sides spin after the last reply, in TSC ticks
+	placed bool   // the stub may run on some CPUs only
 
 	finishing sync.Once
 	dead      atomic.Bool
@@ -100,12 +101,10 @@ func (t *thread) setFrame(addr uint64, patched bool) bool {
 func (t *thread) give(op uint32) {
 	c := t.c
 	c.Op = op
-	if may := host.CanYield(); may != t.mayYield {
-		t.mayYield = may
-		t.setSpin()
-	}
+	t.p.handovers.Add(1)
+	t.readyToWait()
 	atomic.StoreUint32(&c.State, stReply)
-	if atomic.LoadUint32(&c.StubSleeps) != 0 {
+	if !t.answerRing() && atomic.LoadUint32(&c.StubSleeps) != 0 {
 		futexWake(&c.State)
 	}
 	t.callThen()
@@ -149,9 +148,7 @@ func (t *thread) perform(op uint32) (uint64, error) {
 	t.flush()
 	t.inLen, t.inMore = 0, 0
 	t.give(op)
-	kind := t.await()
-	t.settle()
-	if kind != evDone {
+	if t.await() != evDone {
 		t.lost()
 		return 0, linux.ESRCH
 	}
@@ -180,7 +177,6 @@ func (t *thread) Attach() error {
 		return linux.ESRCH
 	}
 	t.fresh = false
-	t.setSpin()
 	if fs := t.regs.FSBase; fs != 0 {
 		// A thread pointer is in no frame; without one of its own the child
 		// has its parent's.
@@ -286,9 +282,7 @@ func (t *thread) Run() platform.Event {
 	default:
 		t.give(opResume)
 	}
-	t.computes = true
 	kind := t.await()
-	t.computes = false
 	if t.lastMade {
 		t.lastMade = false
 		t.passed(t.lastPassing, c.Result <= ^uint64(4095))
@@ -456,6 +450,10 @@ func (t *thread) Interrupt() {
 // share it: so that the wake-up cannot come too early.
 func (t *thread) wakeDead() {
 	t.dead.Store(true)
+	if t.stopAwaiting() {
+		t.co.Unpark()
+		return
+	}
 	word := &t.c.State
 	futexWake(word)
 	if t.waiting.Load() {
@@ -469,37 +467,16 @@ func (t *thread) wakeDead() {
 }
 
 // SetIDs implements platform.Thread.
-func (t *thread) SetIDs(ids *platform.IDs) {
+func (t *thread) SetIDs(ids platform.IDs) {
 	c := t.c
-	t.watched = ids == nil
-	if ids == nil {
-		atomic.StoreUint64(&c.Flags, 0)
-		return
-	}
 	c.PID, c.TID, c.UID, c.EUID, c.GID, c.EGID = uint32(ids.PID), uint32(ids.TID), ids.UID, ids.EUID, ids.GID, ids.EGID
 	atomic.StoreUint64(&c.Flags, 1)
 }
 
-// Waits implements platform.Thread: while the supervisor waits for something
-// else, the stub need not spin for the reply.
-func (t *thread) Waits(w platform.Wait) {
-	t.waits = w
-	t.setSpin()
-}
-
-// setSpin tells the stub how to wait for replies.
-func (t *thread) setSpin() {
-	spin := t.p.spin &^ (spinYield | spinGiveWay)
-	switch {
-	case t.waits == platform.Asleep:
-		spin = 0
-	case t.mayYield && spin != 0:
-		spin |= spinYield
-		if t.waits == platform.Awake {
-			spin |= spinGiveWay
-		}
-	}
-	atomic.StoreUint64(&t.c.Spin, spin)
+// Observe implements platform.Thread.
+func (t *thread) Observe() {
+	t.watched = true
+	atomic.StoreUint64(&t.c.Flags, 0)
 }
 
 // Kill implements platform.Thread.

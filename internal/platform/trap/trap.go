@@ -12,31 +12,35 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
-	"runtime"
 	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
 	"sentinel/internal/abi/linux"
+	"sentinel/internal/host"
 	"sentinel/internal/platform"
 	"sentinel/internal/platform/guestmem"
 	"sentinel/internal/platform/stub"
+	"sentinel/internal/platform/trap/handoff"
 )
 
 // Platform implements platform.Platform.
 type Platform struct {
 	image *stub.Image
-	spin  uint64 // TSC ticks
+	// Fit, if not nil, reports whether the calling OS thread may run guests.
+	Fit func() bool
 	// Patch tells whether hot call sites are made to call the stub.
 	Patch bool
 	// fpHead is what the host writes into the software-reserved bytes of an
 	// extended state, known from the first frame on.
-	fpHead   atomic.Pointer[[48]byte]
-	patient  atomic.Int32 // threads that spin for long
-	spinning atomic.Int32 // threads that do so at all
-	asleep   atomic.Int32 // threads that sleep while the guest's compute
-	adding   atomic.Bool  // a spare process is being made
+	fpHead atomic.Pointer[[48]byte]
+	d      dispatch
+
+	handovers, local atomic.Uint64 // for Handovers
+
+	clock   tscClock
+	machine handoff.Machine
 
 	mu        sync.Mutex
 	procs     map[int]*process // by host pid
@@ -49,25 +53,27 @@ type Platform struct {
 	preparing bool // somebody adds to it
 }
 
-// spinTicks is how long both sides spin before they sleep: some 50 us.
-const spinTicks = 150_000
-
 // New returns the platform.
 func New() (*Platform, error) {
 	im, err := stub.NewImageOf(elf)
 	if err != nil {
 		return nil, fmt.Errorf("make the stub's file: %w", err)
 	}
-	p := &Platform{image: im, procs: map[int]*process{}, spin: spinTicks, Patch: true}
 	ignoreEnds()
-	if runtime.NumCPU() < 2 {
-		p.spin = 0
-	}
-	return p, nil
+	return &Platform{
+		image: im, procs: map[int]*process{}, Patch: true, clock: newTSCClock(),
+		machine: handoff.Machine{CPUs: host.NumCPU(), Runnable: host.Runnable},
+	}, nil
 }
 
 // Name implements platform.Platform.
 func (p *Platform) Name() string { return "trap" }
+
+// Runner implements platform.Platform.
+func (p *Platform) Runner() platform.Runner { return p }
+
+// Handovers implements platform.Platform.
+func (p *Platform) Handovers() (n, local uint64) { return p.handovers.Load(), p.local.Load() }
 
 // SpawnFD is the descriptor of the file that guest processes start from, for
 // the jail.
@@ -114,7 +120,7 @@ func (p *Platform) initSlot(r *region, i int) []byte {
 	s := r.slot(i)
 	c := controlOf(s)
 	*c = control{
-		Spin: p.spin, StubCPU: ^uint32(0), SupCPU: ^uint32(1), PPID: supervisorPID(),
+		SupSleeps: 1, StubCPU: ^uint32(0), SupCPU: ^uint32(1), PPID: supervisorPID(),
 		StackSP: regionBase + uint64(i)*slotSize + offStack, StackSize: stackSize,
 	}
 	base := regionBase + uint64(i)*slotSize
@@ -136,7 +142,7 @@ func (p *Platform) NewProcess() (platform.Thread, error) {
 	if t := p.takeThread(); t != nil {
 		return t, nil
 	}
-	t, err := p.begin(p.spin)
+	t, err := p.begin()
 	if err != nil {
 		return nil, err
 	}
@@ -146,16 +152,14 @@ func (p *Platform) NewProcess() (platform.Thread, error) {
 	return t, nil
 }
 
-// begin starts a process from the stub's file, which spins for a time of spin
-// before it sleeps. It does not wait for it.
-func (p *Platform) begin(spin uint64) (*thread, error) {
+// begin starts a process from the stub's file. It does not wait for it.
+func (p *Platform) begin() (*thread, error) {
 	r, err := newRegion()
 	if err != nil {
 		return nil, fmt.Errorf("make shared memory: %w", err)
 	}
 	slot := p.initSlot(r, 0)
-	controlOf(slot).Spin = spin
-	proc, err := p.spawn(r)
+	proc, err := p.spawnFit(r)
 	if err != nil {
 		r.release()
 		return nil, fmt.Errorf("start a guest process: %w", err)
@@ -187,7 +191,14 @@ func (p *Platform) complete(t *thread) error {
 		t.Exit()
 		return fmt.Errorf("start a guest process: it ended before its first instruction (the host may forbid what its filter needs)")
 	}
-	t.place()
+	b, err := takeBell(t.proc.ch.Channel)
+	if err != nil {
+		t.Kill()
+		t.Exit()
+		return fmt.Errorf("start a guest process: take its bell: %w", err)
+	}
+	t.proc.family.bell = b
+	t.enterBell()
 	if p.fpHead.Load() == nil {
 		if b, err := t.fpState(); err == nil {
 			p.fpHead.Store((*[48]byte)(append([]byte(nil), b[464:512]...)))

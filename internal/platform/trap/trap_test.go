@@ -105,33 +105,3 @@ func TestBegin(t *testing.T) {
 		t.Errorf("%d processes are left", len(p.procs))
 	}
 }
-
-// TestHabit: who gave up spinning tries again now and then, whatever happened in
-// between, and no more often after a long time.
-func TestHabit(t *testing.T) {
-	var h habit
-	for n := range 1 << 21 {
-		tries := 0
-		if n%(1<<18) == 0 {
-			h.came()
-			for range 9 {
-				if !h.spins() {
-					t.Fatal("does not spin after a success")
-				}
-				h.failed()
-			}
-		}
-		if n%999 == 0 {
-			for range 160 {
-				if h.spins() {
-					tries++
-				}
-				h.failed()
-			}
-			if tries != 10 {
-				t.Fatalf("%d tries in 160 waits", tries)
-			}
-		}
-		h.failed()
-	}
-}

@@ -289,6 +289,55 @@ static void one_shake(int i)
 	call_hot((void *)(long)(i & 8));
 }
 
+/* The bell. */
+
+static void ring(void) { raw(SYS_pause, 0, 0, 0, 0, 0, 0); }
+
+static void *ringer(void *p)
+{
+	volatile uint32_t *state = (volatile uint32_t *)(REGION + (long)p * SLOT_SIZE);
+	for (uint64_t n = 0;; n++) {
+		if (n % 3 == 1)
+			*state = n % 4;	/* of another thread, perhaps in a call */
+		ring();
+	}
+	return p;
+}
+
+/* flood rings from many threads of many processes, while others do their work. */
+static void flood(int n)
+{
+	pid_t pids[8];
+	for (int k = 0; k < 8; k++) {
+		pids[k] = fork();
+		if (pids[k] == 0) {
+			threads(3, ringer);
+			ringer((void *)(long)(k % 4));
+		}
+	}
+	for (int i = 0; i < n; i++) {
+		int p[2];
+		char b = 1;
+		pid_t c;
+		if (pipe(p) || (c = fork()) < 0)
+			exit(9);
+		if (c == 0) {
+			if (read(p[0], &b, 1) == 1)
+				execl("/bin/true", "true", NULL);
+			_exit(8);
+		}
+		int st;
+		if (write(p[1], &b, 1) != 1 || waitpid(c, &st, 0) != c || st)
+			exit(7);
+		close(p[0]);
+		close(p[1]);
+	}
+	for (int k = 0; k < 8; k++) {
+		kill(pids[k], SIGKILL);
+		waitpid(pids[k], NULL, 0);
+	}
+}
+
 /* A stub of one's own that lies. */
 
 static long lie(void)
@@ -333,6 +382,8 @@ static void speak(int calls, int honest)
 		*cb32(ARCH) = rnd() % 20 ? 0xc000003e : any();
 		for (;;) {
 			__atomic_store_n(cb32(STATE), ST_EVENT, __ATOMIC_SEQ_CST);
+			for (int n = rnd() % 8 ? 1 : rnd() % 4; n; n--)	/* rings, more than once or not at all */
+				ring();
 			raw(SYS_futex, (long)cb32(STATE), 1, 1, 0, 0, 0);
 			for (int spins = 0; __atomic_load_n(cb32(STATE), __ATOMIC_SEQ_CST) != ST_REPLY; spins++)
 				if (spins > 1000)
@@ -466,6 +517,9 @@ static void hidden(int n, int what)
 		if (r == 0) {
 			if (what == 0)
 				spin(NULL);
+			if (what == 3)
+				for (;;)
+					ring();
 			if (what == 1)
 				for (;;)	/* sleeps on what never changes */
 					raw(SYS_futex, (long)&page, 0, page, 0, 0, 0);
@@ -490,7 +544,7 @@ int main(int argc, char **argv)
 	page = (uint64_t)mmap(NULL, 16384, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	setvbuf(stdout, NULL, _IONBF, 0);
 	take_place();
-	static const char *need[] = { "map", "jump", "site", "race", "forge", "return", "theft" };
+	static const char *need[] = { "map", "jump", "site", "race", "forge", "return", "theft", "flood" };
 	for (size_t i = 0; i < sizeof need / sizeof need[0]; i++)
 		if (!placed && strncmp(mode, need[i], strlen(need[i])) == 0)
 			return puts("no place"), 0;
@@ -530,6 +584,11 @@ int main(int argc, char **argv)
 	} else if (MODE("hidden")) {
 		hidden(n, seed % 3);
 		puts("hidden");
+	} else if (MODE("hidden-ring")) {	/* nobody knows who rings */
+		hidden(n, 3);
+		flood(2);
+	} else if (MODE("flood")) {
+		flood(n);
 	} else if (MODE("hidden-wait")) {
 		hidden(n, 0);
 		hidden(n, 1);

@@ -8,8 +8,9 @@
 static struct filter filter[] = {
 	LD(ARCH), JEQ(0xc000003e, 1, 0), RET(TRAP),
 	/* The stub's own: by place, which is in the guest's reach too. */
-	LD(IP_HI), JEQ(0x6ffe, 0, 58), LD(IP_LO), JGE(0x10000, 56, 0),
+	LD(IP_HI), JEQ(0x6ffe, 0, 59), LD(IP_LO), JGE(0x10000, 57, 0),
 	LD(NR),
+	JEQ(34, 21, 0),		/* pause: the bell */
 	JEQ(202, 20, 0),	/* futex */
 	JEQ(15, 19, 0),		/* rt_sigreturn */
 	JEQ(9, 18, 0),		/* mmap */

@@ -15,6 +15,7 @@
 #define SYS_rt_sigreturn 15
 #define SYS_dup2 33
 #define SYS_pause 34
+#define SYS_sendmsg 46
 #define SYS_recvmsg 47
 #define SYS_clone 56
 #define SYS_exit 60
@@ -90,27 +91,6 @@ static inline struct cb *this_cb(void)
 	return (struct cb *)(sp & ~(SLOT_SIZE - 1));
 }
 
-/* post hands the block to the supervisor, wait_reply gets it back. */
-static void post(struct cb *c)
-{
-	if (c->patched)
-		c->event |= EV_PATCHED;
-	if (c->slice_lost) {
-		c->slice_lost = 0;
-		c->event |= EV_SLICE_LOST;
-	}
-	__atomic_store_n(&c->state, ST_EVENT, __ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&c->sup_sleeps, __ATOMIC_SEQ_CST))
-		call6(SYS_futex, (long)&c->state, 1 /* FUTEX_WAKE */, 1, 0, 0, 0);
-}
-
-/* A yield that takes longer, some 300 us, was hardly for the sandbox. */
-#define SLICE_TICKS 900000
-
-/* For how long a stub does not yield to whoever else could run on its CPU, some
- * 30 us, which most calls do not take: who yields is set back by a slice. */
-#define ROUND_TICKS 90000
-
 static int has_reply(struct cb *c)
 {
 	for (int i = 0; i < 32; i++) {
@@ -121,38 +101,43 @@ static int has_reply(struct cb *c)
 	return 0;
 }
 
-static void wait_reply(struct cb *c)
+/* spin waits for the reply for as long as the supervisor says, unless it would
+ * keep the supervisor from running. */
+static int spin(struct cb *c)
 {
-	u64 start = 0;
-	u32 n = 0;
-	for (;;) {
+	u64 ticks = c->spin, start = rdtsc();
+	if (!ticks)
+		return 0;
+	do {
 		if (has_reply(c))
-			return;
+			return 1;
 		u32 cpu = this_cpu();
 		if (cpu != c->stub_cpu)
 			c->stub_cpu = cpu;
-		u64 now = rdtsc();
-		if (c->spin & SPIN_YIELD) {
-			if (n == 0 && cpu != c->sup_cpu)
-				while (!(c->spin & SPIN_GIVE_WAY) && rdtsc() - now < ROUND_TICKS)
-					if (has_reply(c))
-						return;
-			/* The supervisor, or whom it waits for, may need this CPU. */
-			now = rdtsc();
-			call6(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
-			if (rdtsc() - now > SLICE_TICKS) {
-				c->slice_lost = 1;
-				break;
-			}
-		} else if (cpu == c->sup_cpu)
-			break; /* The supervisor cannot go on where we spin. */
-		if (n++ == 0)
-			start = now;
-		else if (now - start > c->spin)
-			break;
-	}
+		if (cpu == c->sup_cpu)
+			return 0;
+	} while (rdtsc() - start < ticks);
+	return 0;
+}
+
+/* hand_over gives the block to the supervisor and waits until it comes back. */
+static void hand_over(struct cb *c)
+{
+	if (c->patched)
+		c->event |= EV_PATCHED;
+	__atomic_store_n(&c->state, ST_EVENT, __ATOMIC_SEQ_CST);
+	if (!__atomic_load_n(&c->sup_sleeps, __ATOMIC_SEQ_CST)) {
+		if (spin(c))
+			return;
+	} else if (c->bell) {
+		/* The host wakes up the supervisor on this CPU and has this
+		 * thread sleep until it answers. A signal ends that too. */
+		do
+			call6(SYS_pause, 0, 0, 0, 0, 0, 0);
+		while (__atomic_load_n(&c->state, __ATOMIC_SEQ_CST) != ST_REPLY && !c->released);
+	} else
+		call6(SYS_futex, (long)&c->state, 1 /* FUTEX_WAKE */, 1, 0, 0, 0);
 	__atomic_store_n(&c->stub_sleeps, 1, __ATOMIC_SEQ_CST);
-	c->sleeps++;
 	while (__atomic_load_n(&c->state, __ATOMIC_SEQ_CST) != ST_REPLY)
 		call6(SYS_futex, (long)&c->state, 0 /* FUTEX_WAIT */, ST_EVENT, 0, 0, 0);
 	__atomic_store_n(&c->stub_sleeps, 0, __ATOMIC_SEQ_CST);
@@ -168,6 +153,16 @@ static long receive(int n, int flags)
 	u64 control[8];
 	u64 msg[7] = { 0, 0, (u64)iov, 1, (u64)control, 16 + 8 * ((4 * n + 7) / 8), 0 };
 	return call6(SYS_recvmsg, 0, (long)msg, flags, 0, 0, 0);
+}
+
+/* send_bell sends the supervisor the descriptor of the bell's notifications. */
+static long send_bell(int fd)
+{
+	u64 byte = 0;
+	u64 iov[2] = { (u64)&byte, 1 };
+	struct { u64 len; u32 level, type; u32 fd, pad; } control = { 20, 1 /* SOL_SOCKET */, 1 /* SCM_RIGHTS */, fd, 0 };
+	u64 msg[7] = { 0, 0, (u64)iov, 1, (u64)&control, sizeof control, 0 };
+	return call6(SYS_sendmsg, 0, (long)msg, 0, 0, 0, 0);
 }
 
 static long run_orders(struct cb *c)
@@ -484,8 +479,7 @@ static void serve(struct cb *c, struct ucontext *u)
 	long err;
 	for (;;) {
 		c->interrupt = 0;
-		post(c);
-		wait_reply(c);
+		hand_over(c);
 		switch (c->op) {
 		case OP_RETURN:
 			u->rax = c->ret;
@@ -923,6 +917,8 @@ struct fprog { u16 len; struct filter *f; };
 
 #include "filter.h"
 
+static struct filter bell[] = { LD(NR), JEQ(SYS_pause, 0, 1), RET(0x7fc00000 /* USER_NOTIF */), RET(ALLOW) };
+
 void start(u64 sp) __attribute__((noreturn));
 void start(u64 sp)
 {
@@ -953,7 +949,15 @@ void start(u64 sp)
 		call6(SYS_rt_sigaction, faults[i], (long)&sa, 0, 8, 0, 0);
 	call6(SYS_rt_sigprocmask, 2, (long)&none, 0, 8, 0, 0);
 	call6(SYS_arch_prctl, 0x1001 /* ARCH_SET_GS */, (long)c, 0, 0, 0, 0);
-	struct fprog p = { sizeof filter / sizeof filter[0], filter };
+	/* The bell: a call that the host reports to who has the filter's descriptor. With
+	 * WAIT_KILLABLE_RECV no signal would end it, but a call that blocks would count as
+	 * load and keep the freezer waiting. */
+	struct fprog p = { sizeof bell / sizeof bell[0], bell };
+	long fd = call6(SYS_seccomp, 1, 0xc /* SPEC_ALLOW | NEW_LISTENER */, (long)&p, 0, 0, 0);
+	if (fd != 1 || send_bell(fd) != 1 || call6(SYS_close, fd, 0, 0, 0, 0, 0))
+		call6(SYS_exit_group, 95, 0, 0, 0, 0, 0);
+	p.len = sizeof filter / sizeof filter[0];
+	p.f = filter;
 	if (call6(SYS_seccomp, 1, 4 /* SPEC_ALLOW */, (long)&p, 0, 0, 0))
 		call6(SYS_exit_group, 92, 0, 0, 0, 0, 0);
 	call6(MAGIC_READY, sp, 0, 0, 0, 0, 0);

@@ -29,7 +29,6 @@ typedef unsigned char u8;
 #define EV_INTERRUPT 4
 #define EV_DONE 5			/* orders were carried out */
 #define EV_PATCHED 0x100		/* EV_SYSCALL, EV_INTERRUPT: by a patched site */
-#define EV_SLICE_LOST 0x200		/* a yield took long */
 
 /* Replies. */
 #define OP_RETURN 1			/* the call returns ret */
@@ -41,10 +40,6 @@ typedef unsigned char u8;
 #define OP_CAS 7			/* exchange at order 0's address */
 #define OP_SAVE_FP 8			/* put the extended state where OFF_FP is */
 #define OP_FINISH 9			/* as OP_ORDERS; the call returns what the last one does */
-
-/* How the stub spins. */
-#define SPIN_YIELD 1			/* it lets others run in between */
-#define SPIN_GIVE_WAY 2			/* at once */
 
 struct order {
 	u64 nr, a[6];
@@ -84,7 +79,9 @@ struct cb {
 	volatile u64 arg;
 	volatile u64 result;
 	/* 192 */
-	volatile u64 calls_local, calls_forwarded, sleeps;
+	volatile u64 calls_local, calls_forwarded;
+	volatile u32 released;		/* from the bell, to sleep on the futex */
+	volatile u32 pad_released;
 	/* local answers, written by the supervisor; flags is 1 if they are valid */
 	volatile u64 flags;
 	volatile u32 pid, tid, uid, euid, gid, egid;
@@ -92,9 +89,9 @@ struct cb {
 	volatile u32 blocked;		/* the stub itself waits for the guest */
 	/* 256: struct for sigaltstack, filled by the supervisor */
 	u64 ss_sp; u32 ss_flags, ss_pad; u64 ss_size;
-	volatile u64 spin;		/* how long the stub spins, in TSC ticks, and SPIN_ bits */
+	volatile u64 spin;		/* how long the stub spins, in TSC ticks */
 	volatile u32 patched;		/* the event is a call by a patched site */
-	volatile u32 slice_lost;	/* a yield took long */
+	volatile u32 bell;		/* who sleeps is woken by the bell, not the futex */
 	volatile u64 calls_patched;
 	volatile u64 flags_saved;	/* of a patched site */
 	volatile u64 nr_live;		/* of a patched site that makes any call */
