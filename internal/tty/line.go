@@ -441,13 +441,15 @@ func (l *line) readLine(dst []byte) int {
 // readRaw is copy_from_read_buf.
 func (l *line) readRaw(dst []byte) int {
 	n := 0
+	var c byte // the last; what dst has is the guest's to change
 	for n < len(dst) && l.tail != l.head {
-		dst[n] = l.at(l.tail)
+		c = l.at(l.tail)
+		dst[n] = c
 		l.unmark(l.tail)
 		l.tail++
 		n++
 	}
-	if l.l(linux.EXTPROC) && l.l(linux.ICANON) && n == 1 && dst[0] == l.Cc[linux.VEOF] && l.tail == l.head {
+	if l.l(linux.EXTPROC) && l.l(linux.ICANON) && n == 1 && c == l.Cc[linux.VEOF] && l.tail == l.head {
 		n = 0
 	}
 	if int32(l.canonHead-l.tail) < 0 {

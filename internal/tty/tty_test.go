@@ -9,6 +9,7 @@ import (
 	"sentinel/internal/signal"
 	"sentinel/internal/usermem"
 	"sentinel/internal/vfs"
+	"sentinel/internal/vfs/vfstest"
 	"sentinel/internal/waiter"
 )
 
@@ -131,6 +132,24 @@ func pair(t *testing.T, s *System, c *vfs.Context, flags uint32) (m, sl vfs.File
 
 func file(ops vfs.FileOps, flags uint32) *vfs.File {
 	return vfs.NewAnonFile(ops, "tty", linux.O_RDWR|flags)
+}
+
+// TestChangingDestination: a lone VEOF is an end of file for who handles lines
+// itself, whatever the guest makes of its memory meanwhile.
+func TestChangingDestination(t *testing.T) {
+	p := &proc{pid: 1, pgid: 1, sid: 1}
+	_, s := newWorld(p)
+	c := p.ctx()
+	m, sl, back := pair(t, s, c, linux.O_NOCTTY)
+	back.line.Lflag |= linux.ICANON | linux.EXTPROC
+	back.line.Lflag &^= linux.ECHO
+	dst := vfstest.Changing(t, 1)
+	for range 200_000 {
+		put(t, c, m, string(rune(back.line.Cc[linux.VEOF])))
+		if n, err := sl.Read(c, file(sl, linux.O_NONBLOCK), dst, 0); n != 0 || err != nil {
+			t.Fatalf("%d, %v", n, err)
+		}
+	}
 }
 
 func put(t *testing.T, c *vfs.Context, ops vfs.FileOps, s string) {
