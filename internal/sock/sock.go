@@ -14,6 +14,7 @@ package sock
 import (
 	"encoding/binary"
 	"sync"
+	"time"
 
 	"sentinel/internal/abi/linux"
 	"sentinel/internal/hostpoll"
@@ -206,4 +207,17 @@ func utoa(n uint64) string {
 			return string(b[i:])
 		}
 	}
+}
+
+// GaveUp turns the result of a wait for a socket into what its call returns when
+// it gives up (sock_intr_errno in include/net/sock.h): a call with a timeout is
+// not restarted.
+func GaveUp(err error, deadline time.Time, timedOut linux.Errno) error {
+	switch {
+	case err == linux.ETIMEDOUT:
+		return timedOut
+	case err == linux.ERESTARTSYS && !deadline.IsZero():
+		return linux.EINTR
+	}
+	return err
 }

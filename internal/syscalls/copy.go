@@ -16,7 +16,7 @@ func copyData(t *task.Task, in, out *vfs.File, from, to *int64, n uint64) (uint6
 	done := uint64(0)
 	for done < n {
 		buf := t.Buffer(int(min(n-done, 64<<10)))
-		got, err := retry(t, in, waiter.Readable|waiter.RdHup, in.NonBlocking(), func() (int, error) {
+		got, err := t.Retry(in, waiter.Readable|waiter.RdHup, in.NonBlocking(), func() (int, error) {
 			if from != nil {
 				return in.Pread(c, buf, *from)
 			}
@@ -30,7 +30,7 @@ func copyData(t *task.Task, in, out *vfs.File, from, to *int64, n uint64) (uint6
 		}
 		sent := 0
 		for sent < got {
-			m, werr := retry(t, out, waiter.Writable, out.NonBlocking(), func() (int, error) {
+			m, werr := t.Retry(out, waiter.Writable, out.NonBlocking(), func() (int, error) {
 				if to != nil {
 					return out.Pwrite(c, buf[sent:got], *to)
 				}

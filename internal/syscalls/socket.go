@@ -2,7 +2,6 @@ package syscalls
 
 import (
 	"encoding/binary"
-	"time"
 
 	"sentinel/internal/abi/linux"
 	"sentinel/internal/sock"
@@ -146,19 +145,6 @@ func sysListen(t *task.Task, fd, backlog int32) (uint64, error) {
 	return 0, s.Listen(t.Ctx(), int(backlog))
 }
 
-// sockIntr turns the result of a wait into what a socket call returns when it
-// gives up (sock_intr_errno in include/net/sock.h): a call with a timeout is
-// not restarted.
-func sockIntr(err error, deadline time.Time, timedOut linux.Errno) error {
-	switch {
-	case err == linux.ETIMEDOUT:
-		return timedOut
-	case err == linux.ERESTARTSYS && !deadline.IsZero():
-		return linux.EINTR
-	}
-	return err
-}
-
 // sysConnect implements connect(2).
 func sysConnect(t *task.Task, fd int32, addr uint64, n int32) (uint64, error) {
 	f, s, err := getSocket(t, fd)
@@ -193,7 +179,7 @@ func sockConnectWait(t *task.Task, s sock.Socket, a *sock.Addr, pending linux.Er
 		return result != linux.EINPROGRESS && result != linux.EALREADY && result != linux.EAGAIN
 	})
 	if err != nil {
-		return sockIntr(err, deadline, pending)
+		return sock.GaveUp(err, deadline, pending)
 	}
 	return result
 }
@@ -254,7 +240,7 @@ func sockAcceptWait(t *task.Task, s sock.Socket, peer *sock.Addr) (sock.Socket, 
 		return result != linux.EAGAIN
 	})
 	if err != nil {
-		return nil, sockIntr(err, deadline, linux.EAGAIN)
+		return nil, sock.GaveUp(err, deadline, linux.EAGAIN)
 	}
 	return conn, result
 }

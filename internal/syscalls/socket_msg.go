@@ -174,7 +174,7 @@ func sockSendWait(t *task.Task, s sock.Socket, m *sock.Msg, deadline time.Time) 
 		return err != linux.EAGAIN
 	})
 	if werr != nil {
-		return 0, sockIntr(werr, deadline, linux.EAGAIN)
+		return 0, sock.GaveUp(werr, deadline, linux.EAGAIN)
 	}
 	return n, err
 }
@@ -335,7 +335,7 @@ func sockRecvWait(t *task.Task, s sock.Socket, m *sock.Msg, flags, want int, dea
 		return err != linux.EAGAIN && (err != nil || n >= want || s.Readiness(waiter.RdHup)&(waiter.RdHup|waiter.Hup) != 0)
 	})
 	if werr != nil && (want == 0 || err != nil) {
-		return 0, sockIntr(werr, deadline, linux.EAGAIN)
+		return 0, sock.GaveUp(werr, deadline, linux.EAGAIN)
 	}
 	return n, err
 }

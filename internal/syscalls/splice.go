@@ -194,14 +194,14 @@ func sysVmsplice(t *task.Task, fd int32, iov, n uint64, flags uint32) (uint64, e
 	if size == 0 {
 		return 0, nil
 	}
-	b := buffers{t.Mem(), rs}
+	b := usermem.Pieces{Mem: t.Mem(), Ranges: rs}
 	nonblock := flags&linux.SPLICE_F_NONBLOCK != 0
 	if f.Writable() {
 		return spliceLoop(t, nil, f, nonblock, func() (int, error) {
-			return p.SpliceIn(t.Buffer(spliceChunk), size, b.copyIn)
+			return p.SpliceIn(t.Buffer(spliceChunk), size, b.CopyIn)
 		})
 	}
 	return spliceLoop(t, f, nil, nonblock, func() (int, error) {
-		return p.SpliceOut(t.Buffer(spliceChunk), size, b.copyOut)
+		return p.SpliceOut(t.Buffer(spliceChunk), size, b.CopyOut)
 	})
 }

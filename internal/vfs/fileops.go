@@ -18,8 +18,19 @@ type FileOps interface {
 	waiter.Waitable
 	// Read fills dst from offset off (0 for streams) and returns the count; 0
 	// is end of file.
+	//
+	// The guest may see dst and change it at any time, during the call and after
+	// it (see File.ReadTo). So Read only writes to dst: it never looks at what it
+	// has written there, or at what was there before, and whatever it counts,
+	// returns or remembers comes from data of its own. It writes nothing to dst
+	// that the guest may not see, also past the count, and keeps no reference to
+	// dst.
 	Read(c *Context, f *File, dst []byte, off int64) (int, error)
 	// Write writes src at off, or at the end if off is Append.
+	//
+	// src is a copy that the guest cannot reach, and does not change during the
+	// call: what Write has checked stays as it was. Write leaves it as it is and
+	// keeps no reference to it.
 	Write(c *Context, f *File, src []byte, off int64) (int, error)
 	// Ioctl does what the caller of ioctl(2) asks; linux.ENOTTY if unknown.
 	Ioctl(c *Context, f *File, cmd uint32, arg uint64) (uint64, error)
@@ -68,8 +79,10 @@ type Mappable interface {
 
 // Viewer is implemented by operations that can show their data in the
 // supervisor's memory. fn gets up to n bytes at off and returns how many it
-// moved; it does nothing but have them copied to or from the guest. Without ok
-// nothing was done, and Read or Write serves.
+// moved; it does nothing but have them copied to or from the guest. The guest's
+// memory may change meanwhile: what fn copies is data and nothing else, and how
+// much it has moved, within the bounds of what it got, is all that counts. Without
+// ok nothing was done, and Read or Write serves.
 type Viewer interface {
 	ReadView(f *File, off int64, n int, fn func(b []byte) (int, error)) (done int, ok bool, err error)
 	WriteView(c *Context, off int64, n int, fn func(b []byte) (int, error)) (done int, ok bool, err error)
